@@ -1,0 +1,193 @@
+import { z } from 'zod'
+import { jsonPointer } from './json-pointer.ts'
+
+/** What a client does with a refusal: `never` = change the request, `later` = the same again after a pause, `after-refresh` = read the room first. */
+export type Retry = 'never' | 'later' | 'after-refresh'
+
+export interface ErrorRow {
+  /** The HTTP status of the same refusal (RFC 9110). */
+  status: number
+  retry: Retry
+  title: string
+  fix: string
+}
+
+/** Every refusal of the hub. A code is contract: rows are added, never renamed or reused. */
+export const errors = {
+  FRAME_INVALID: { status: 400, retry: 'never', title: 'The payload is not valid', fix: 'Change the fields that `errors` points at.' },
+  FRAME_UNKNOWN: { status: 404, retry: 'never', title: 'No such frame', fix: 'Send a frame of docs/PROTOCOL.md; check its spelling.' },
+  FRAME_TOO_LARGE: {
+    status: 413,
+    retry: 'never',
+    title: 'The payload is too large',
+    fix: 'Stay below the size in `facts`; send long output as a stream of chunks.',
+  },
+  REQUEST_INVALID: { status: 400, retry: 'never', title: 'The request is not valid', fix: 'Change the fields that `errors` points at.' },
+  ROUTE_UNKNOWN: { status: 404, retry: 'never', title: 'No such route', fix: 'Check the path against the README.' },
+  METHOD_NOT_ALLOWED: {
+    status: 405,
+    retry: 'never',
+    title: 'The route has no such method',
+    fix: 'Use a method that the `Allow` header names.',
+  },
+  MEDIA_TYPE_UNSUPPORTED: { status: 415, retry: 'never', title: 'The body is not JSON', fix: 'Send `Content-Type: application/json`.' },
+  UNAUTHENTICATED: {
+    status: 401,
+    retry: 'never',
+    title: 'The credentials are missing or not valid',
+    fix: 'Sign in again, or use an active key.',
+  },
+  PERMISSION_DENIED: {
+    status: 403,
+    retry: 'never',
+    title: 'You may not do this here',
+    fix: 'Ask a person who holds the role or permission in `facts`.',
+  },
+  ORIGIN_DENIED: {
+    status: 403,
+    retry: 'never',
+    title: 'This origin may not use the cookie',
+    fix: 'Open the console at the address in PARLEY_PUBLIC_URL.',
+  },
+  NOT_FOUND: {
+    status: 404,
+    retry: 'never',
+    title: 'Nothing here that you can see',
+    fix: 'Check the id, and that you are a party to the contract.',
+  },
+  ALREADY_EXISTS: { status: 409, retry: 'never', title: 'It exists already', fix: 'Use the one that exists, or choose another name.' },
+  HELLO_REQUIRED: {
+    status: 409,
+    retry: 'never',
+    title: 'The session has not said hello',
+    fix: 'Send `agent.hello` first on this connection.',
+  },
+  PROTOCOL_UNSUPPORTED: {
+    status: 400,
+    retry: 'never',
+    title: 'The hub does not speak this protocol',
+    fix: 'Use one of the versions in `facts.protocols`.',
+  },
+  TOOL_UNKNOWN: { status: 404, retry: 'after-refresh', title: 'The agent has no such tool', fix: 'Choose a tool of `view.tools`.' },
+  TOOL_INPUT_INVALID: {
+    status: 422,
+    retry: 'never',
+    title: 'The input does not match the tool',
+    fix: "Make the input match the tool's `input_schema`.",
+  },
+  TOOL_SCHEMA_INVALID: {
+    status: 422,
+    retry: 'never',
+    title: 'The tool schema does not compile',
+    fix: 'Make `input_schema` a valid JSON Schema 2020-12 without remote references.',
+  },
+  CALL_NOT_OPEN: {
+    status: 409,
+    retry: 'never',
+    title: 'The call is not open',
+    fix: 'Drop the result: the call has its one outcome already.',
+  },
+  CHUNK_OUT_OF_ORDER: {
+    status: 409,
+    retry: 'after-refresh',
+    title: 'A chunk is missing before this one',
+    fix: 'Send the chunks again from `facts.next_seq`.',
+  },
+  STREAM_TOO_LARGE: {
+    status: 413,
+    retry: 'never',
+    title: 'The stream is at its limit',
+    fix: 'End the call; give large output as evidence.',
+  },
+  CONTRACT_ENDED: { status: 409, retry: 'never', title: 'The contract has ended', fix: 'Open a new contract to go on.' },
+  FLOOR_LOST: { status: 409, retry: 'never', title: 'You no longer have the floor', fix: 'Stop writing until `floor.returned`.' },
+  FLOOR_MOVED: {
+    status: 409,
+    retry: 'after-refresh',
+    title: 'Someone else took the floor first',
+    fix: 'Read `floor` and ask again with its term.',
+  },
+  KEY_REUSED: {
+    status: 422,
+    retry: 'never',
+    title: 'The key was used for another payload',
+    fix: 'Make a new key for a new frame; repeat a key only with the same payload.',
+  },
+  RATE_LIMITED: {
+    status: 429,
+    retry: 'later',
+    title: 'Too many frames',
+    fix: 'Wait `facts.retry_after_ms`, then go on at the pace of `limits`.',
+  },
+  OVERLOADED: { status: 503, retry: 'later', title: 'The hub has too much to do', fix: 'Send the same again after a pause.' },
+  UNAVAILABLE: {
+    status: 503,
+    retry: 'later',
+    title: 'The database does not answer',
+    fix: 'Send the same again, with the same key, after a pause.',
+  },
+  INTERNAL: { status: 500, retry: 'later', title: 'The hub failed', fix: 'Send the same again; if it stays, report the correlation id.' },
+} as const satisfies Record<string, ErrorRow>
+
+export type ErrorCode = keyof typeof errors
+
+export const errorCodes = Object.keys(errors) as ErrorCode[]
+
+/** One fault of a payload. `pointer` is a JSON Pointer (RFC 6901) into it. */
+export const fieldErrorSchema = z.object({ pointer: z.string(), detail: z.string() })
+export type FieldError = z.infer<typeof fieldErrorSchema>
+
+/** What leaves the hub, in an acknowledgement or as problem+json (RFC 9457). Clients act on `code` and `retry`, never on the sentences. */
+export const refusalSchema = z.object({
+  code: z.string(),
+  title: z.string(),
+  detail: z.string().exactOptional(),
+  fix: z.string(),
+  retry: z.enum(['never', 'later', 'after-refresh']),
+  errors: z.array(fieldErrorSchema).exactOptional(),
+  facts: z.record(z.string(), z.unknown()).exactOptional(),
+  correlation_id: z.string(),
+})
+export type Refusal = z.infer<typeof refusalSchema>
+
+export interface ErrorFacts {
+  detail?: string
+  errors?: FieldError[]
+  [fact: string]: unknown
+}
+
+/** A refusal on its way out. `facts` hold what the caller needs to fix it. */
+export class ParleyError extends Error {
+  readonly code: ErrorCode
+  readonly facts: ErrorFacts
+
+  constructor(code: ErrorCode, facts: ErrorFacts = {}, options?: ErrorOptions) {
+    super(facts.detail ?? errors[code].title, options)
+    this.name = 'ParleyError'
+    this.code = code
+    this.facts = facts
+  }
+
+  toRefusal(correlation_id: string): Refusal {
+    const { title, fix, retry } = errors[this.code]
+    const { detail, errors: fields, ...facts } = this.facts
+    return {
+      code: this.code,
+      title,
+      ...(detail === undefined ? {} : { detail }),
+      fix,
+      retry,
+      ...(fields === undefined ? {} : { errors: fields }),
+      ...(Object.keys(facts).length === 0 ? {} : { facts }),
+      correlation_id,
+    }
+  }
+}
+
+/** A zod failure as the field errors of a refusal: at most 20, so that a hostile payload cannot make a long answer. */
+export function fieldErrors(error: z.ZodError): FieldError[] {
+  return error.issues.slice(0, 20).map((issue) => ({
+    pointer: jsonPointer(issue.path),
+    detail: issue.message,
+  }))
+}

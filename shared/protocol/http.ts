@@ -1,0 +1,139 @@
+import { z } from 'zod'
+import { wireEventSchema } from './events.ts'
+import {
+  epochSchema,
+  hashSchema,
+  idSchema,
+  permissionsPatchSchema,
+  permissionsSchema,
+  seqSchema,
+  timeSchema,
+  valueSchema,
+} from './primitives.ts'
+import { contractStates, userRoles } from './states.ts'
+
+const emailSchema = z.email().max(254)
+
+/** bcrypt reads 72 bytes and ignores the rest, so a longer password would be weaker than it looks. */
+const passwordSchema = z
+  .string()
+  .min(10)
+  .refine((text) => new TextEncoder().encode(text).length <= 72, 'use at most 72 bytes of UTF-8')
+
+/** A whole number of a query string. Only digits: what else `Number` takes (blanks, `0x10`, `1e3`) is a slip, and is told. */
+const count = ({ min, max, fallback }: { min: number; max: number; fallback: number }) =>
+  z
+    .string()
+    .regex(/^\d{1,12}$/, `is a whole number from ${min} to ${max}`)
+    .transform(Number)
+    .pipe(z.int().min(min).max(max))
+    .default(fallback)
+
+const paging = { limit: count({ min: 1, max: 200, fallback: 50 }), offset: count({ min: 0, max: 1_000_000, fallback: 0 }) }
+
+export const http = {
+  'POST /agents': {
+    body: z.object({
+      name: z.string().trim().min(1).max(200),
+      wallet_address: z
+        .string()
+        .regex(/^0x[0-9a-fA-F]{40}$/)
+        .exactOptional(),
+    }),
+    answer: z.object({ agent_id: idSchema, api_key: z.string(), warnings: z.array(z.string()) }),
+  },
+  'POST /users': {
+    body: z.object({
+      email: emailSchema,
+      name: z.string().trim().min(1).max(200),
+      password: passwordSchema,
+      roles: z.array(z.enum(userRoles)).min(1),
+    }),
+    answer: z.object({ user_id: idSchema }),
+  },
+  'POST /sessions': {
+    body: z.object({ email: z.string().max(254), password: z.string().max(1_000) }),
+    answer: z.object({ access_token: z.string(), refresh_token: z.string(), expires_in: z.int() }),
+  },
+  'POST /sessions/refresh': {
+    body: z.object({ refresh_token: z.string().max(200) }),
+    answer: z.object({ access_token: z.string(), refresh_token: z.string(), expires_in: z.int() }),
+  },
+  'POST /sign-in-links': {
+    body: z.object({ user_id: idSchema.exactOptional() }),
+    answer: z.object({ url: z.string(), expires_at: timeSchema }),
+  },
+  'POST /sign-in-links/redeem': {
+    body: z.object({ token: z.string().max(200) }),
+    answer: z.object({ user_id: idSchema, name: z.string() }),
+  },
+  'GET /me': {
+    answer: z.object({ id: z.string(), kind: z.enum(['user', 'agent']), name: z.string(), roles: z.array(z.enum(userRoles)) }),
+  },
+  'POST /contracts': {
+    body: z.object({
+      title: z.string().trim().min(1).max(300),
+      requester_id: idSchema,
+      provider_id: idSchema,
+      permissions: permissionsPatchSchema.exactOptional(),
+      value: valueSchema.exactOptional(),
+    }),
+    answer: z.object({ contract_id: idSchema }),
+  },
+  'GET /contracts/:id': {
+    answer: z.object({
+      contract_id: idSchema,
+      title: z.string(),
+      state: z.enum(contractStates),
+      requester_id: idSchema,
+      provider_id: idSchema,
+      permissions: permissionsSchema,
+      value: valueSchema.exactOptional(),
+      opened_at: timeSchema,
+      ended_at: timeSchema.exactOptional(),
+      outcome: z.string().exactOptional(),
+      head: seqSchema,
+      epoch: epochSchema,
+    }),
+  },
+  'GET /contracts': {
+    query: z.object({
+      ...paging,
+      state: z.enum(contractStates).exactOptional(),
+    }),
+    answer: z.object({
+      items: z.array(
+        z.object({
+          contract_id: idSchema,
+          title: z.string(),
+          state: z.enum(contractStates),
+          requester_id: idSchema,
+          provider_id: idSchema,
+          /** Who the two are, as far as they are known. */
+          parties: z.array(z.object({ id: idSchema, kind: z.enum(['user', 'agent']), name: z.string() })),
+          permissions: permissionsSchema,
+          value: valueSchema.exactOptional(),
+          opened_at: timeSchema,
+          ended_at: timeSchema.exactOptional(),
+          outcome: z.string().exactOptional(),
+        }),
+      ),
+      total: z.int(),
+      limit: z.int(),
+      offset: z.int(),
+    }),
+  },
+  'GET /contracts/:id/events': {
+    query: z.object({ after: count({ min: 0, max: 999_999_999_999, fallback: 0 }), limit: count({ min: 1, max: 500, fallback: 200 }) }),
+    answer: z.object({ events: z.array(wireEventSchema), head: seqSchema, epoch: epochSchema }),
+  },
+  'GET /contracts/:id/search': {
+    query: z.object({ q: z.string().trim().min(1).max(200), ...paging }),
+    answer: z.object({ items: z.array(wireEventSchema), total: z.int(), limit: z.int(), offset: z.int() }),
+  },
+  'GET /contracts/:id/log/verify': {
+    answer: z.object({ ok: z.boolean(), head: seqSchema, chain: hashSchema, first_bad: seqSchema.exactOptional() }),
+  },
+} as const
+
+export type ContractSummary = z.infer<(typeof http)['GET /contracts/:id']['answer']>

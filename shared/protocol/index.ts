@@ -1,0 +1,13 @@
+/** The public protocol: what crosses the wire, and nothing else. */
+export * from './close-codes.ts'
+export * from './errors.ts'
+export * from './event-types.ts'
+export * from './events.ts'
+export * from './frames.ts'
+export * from './http.ts'
+export * from './limits.ts'
+export * from './primitives.ts'
+export * from './pushes.ts'
+export * from './states.ts'
+export * from './version.ts'
+export * from './views.ts'

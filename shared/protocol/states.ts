@@ -1,0 +1,25 @@
+/** One invocation of a tool. Exactly one of the last six states ends it. */
+export const callStates = [
+  'requested',
+  'approved',
+  'running',
+  'succeeded',
+  'failed',
+  'canceled',
+  'timed_out',
+  'abandoned',
+  'denied',
+  'expired',
+] as const
+export type CallState = (typeof callStates)[number]
+
+export const contractStates = ['open', 'ended'] as const
+export type ContractState = (typeof contractStates)[number]
+
+export const roomRoles = ['requester', 'provider', 'owner', 'staff'] as const
+/** What a principal is to one contract. */
+export type RoomRole = (typeof roomRoles)[number]
+
+export const userRoles = ['requester', 'provider', 'reviewer', 'admin'] as const
+/** What a human is to the company that runs the hub. Reviewers and admins are its staff. */
+export type UserRole = (typeof userRoles)[number]
