@@ -1,0 +1,62 @@
+import mongoose, { type Connection } from 'mongoose'
+import { v7 as uuidv7 } from 'uuid'
+
+export interface Database {
+  connection: Connection
+  kind: 'embedded' | 'mongodb'
+  /** Whether it answers now. */
+  ping(): Promise<boolean>
+}
+
+// A database that is down is told to the sender within seconds; the driver itself goes on trying.
+// The monitor looks often: when all connections close at once, driver 7.8 may wait for ever on a dead one until the next look.
+const TIMEOUTS = {
+  ...{ serverSelectionTimeoutMS: 3_000, connectTimeoutMS: 3_000, socketTimeoutMS: 20_000 },
+  ...{ heartbeatFrequencyMS: 500, minHeartbeatFrequencyMS: 500 },
+}
+const PING_MS = 2_000
+
+/** Connects mongoose; every store of the hub goes over this one connection. */
+export async function connectDatabase(uri: string, { kind, name }: { kind: Database['kind']; name?: string }): Promise<Database> {
+  const options = {
+    ...TIMEOUTS,
+    ignoreUndefined: true,
+    autoIndex: false,
+    autoCreate: false,
+    retryWrites: false,
+    ...(name === undefined ? {} : { dbName: name }),
+  }
+  const connection = await mongoose.createConnection(uri, options).asPromise()
+  return {
+    connection,
+    kind,
+    ping: async () => {
+      try {
+        await connection.db?.command({ ping: 1 }, { timeoutMS: PING_MS })
+        return true
+      } catch {
+        // Not answering is the answer.
+        return false
+      }
+    },
+  }
+}
+
+interface MetaDocument {
+  _id: string
+  value: string
+}
+
+/** The log's identity: made once for a database, and new when the database is. */
+export async function readEpoch(connection: Connection): Promise<string> {
+  return constant(connection, 'epoch', uuidv7())
+}
+
+/** The value that the database holds under the name; the first one that asks decides it. */
+export async function constant(connection: Connection, _id: string, value: string): Promise<string> {
+  const meta = connection.collection<MetaDocument>('meta')
+  const options = { upsert: true, returnDocument: 'after' } as const
+  const stored = await meta.findOneAndUpdate({ _id }, { $setOnInsert: { value } }, options).catch(() => meta.findOne({ _id }))
+  if (stored === null) throw new Error(`the database did not keep '${_id}'`)
+  return stored.value
+}

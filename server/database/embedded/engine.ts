@@ -1,0 +1,12 @@
+import { type Catalog, createCatalog } from './catalog.ts'
+import { type Cursors, createCursors } from './cursors.ts'
+import { createDocuments, type Documents } from './documents.ts'
+import type { Storage } from './storage.ts'
+
+/** Everything a command works with. One per data directory. */
+export type Engine = { storage: Storage; catalog: Catalog; documents: Documents; cursors: Cursors; startedAt: number }
+
+export function createEngine(storage: Storage): Engine {
+  const catalog = createCatalog(storage)
+  return { storage, catalog, documents: createDocuments(storage, catalog), cursors: createCursors(), startedAt: Date.now() }
+}

@@ -1,0 +1,36 @@
+import { connectDatabase, type Database } from './connect.ts'
+import { superviseEmbedded } from './embedded/supervise.ts'
+
+export interface OpenDatabase extends Database {
+  close(): Promise<void>
+}
+
+export interface DatabaseChoice {
+  /** A server that the user runs; without it, the embedded one in the data directory. */
+  uri: string | undefined
+  directory: string
+  /** The database's name on a server; the URI's own when not set. */
+  name?: string
+  onTrouble(what: string, cause: unknown): void
+}
+
+/** One code path whatever the server is: `MONGODB_URI` alone chooses. */
+export async function openDatabase({ uri, directory, name, onTrouble }: DatabaseChoice): Promise<OpenDatabase> {
+  if (uri !== undefined) {
+    const database = await connectDatabase(uri, { kind: 'mongodb', ...(name === undefined ? {} : { name }) })
+    return { ...database, close: () => database.connection.close() }
+  }
+  const embedded = await superviseEmbedded({
+    directory,
+    onRestart: ({ pid, attempts }) => onTrouble('the embedded database died and was started again', { pid, attempts }),
+    onFailure: ({ error }) => onTrouble('the embedded database died and does not start', error),
+  })
+  const database = await connectDatabase(embedded.uri, { kind: 'embedded', name: name ?? 'parley' })
+  return {
+    ...database,
+    close: async () => {
+      await database.connection.close()
+      await embedded.stop()
+    },
+  }
+}
