@@ -1,0 +1,280 @@
+import type { Connection } from 'mongoose'
+import { type Limits, ParleyError, type Push } from '../shared/protocol/index.ts'
+import { annotate } from './annotate.ts'
+import type { SystemFrameType } from './core/authorize.ts'
+import type { Clock } from './core/clock.ts'
+import { system } from './core/principal.ts'
+import * as agents from './features/agents/index.ts'
+import type { Identity } from './features/identity/index.ts'
+import * as rooms from './features/rooms/index.ts'
+import * as tools from './features/tools/index.ts'
+import type { Meter } from './gateway/meter.ts'
+import { listenToPeers } from './listen-to-peers.ts'
+import { type Background, createBackground } from './pipeline/background.ts'
+import type { CommandTable, Payload, RecordedCommand } from './pipeline/command.ts'
+import { createEventStore } from './pipeline/event-store.ts'
+import { createFollower } from './pipeline/follow.ts'
+import { createLog } from './pipeline/log.ts'
+import { meteredStore } from './pipeline/metered-store.ts'
+import type { Peers } from './pipeline/peers.ts'
+import { createReactors, type ReactorTable } from './pipeline/reactors.ts'
+import { createReceive } from './pipeline/receive.ts'
+import { contractOf, createRecord, streamOf } from './pipeline/record.ts'
+import type { Route } from './pipeline/route.ts'
+import { audienceOf, type Broadcast } from './pipeline/session.ts'
+import { createSnapshotStore } from './pipeline/snapshot-store.ts'
+import { createTimers, type Fired, type TimerFrame } from './pipeline/timers.ts'
+
+export interface FeatureDeps {
+  connection: Connection
+  clock: Clock
+  limits: Limits
+  epoch: string
+  /** This node's name among those of the database. */
+  node_id: string
+  meter: Meter
+  peers: Peers
+  broadcastHere: Broadcast
+  hasAudience(audience: string): boolean
+  /** In memory on one node, in Redis on several. */
+  createPresence(needs: { clock: Clock; broadcast: Broadcast; background: Background }): rooms.Presence
+  identity: Identity
+  onTrouble(what: string, cause: unknown): void
+}
+
+/** The features upon the road: the tables of commands, routes and reactors, and what each needs of the others. */
+export async function composeFeatures(deps: FeatureDeps) {
+  const { connection, clock, limits, epoch, meter, node_id, peers, broadcastHere, identity, onTrouble } = deps
+  const broadcast: Broadcast = (audience, type, payload) => {
+    broadcastHere(audience, type, payload)
+    peers.tell(audience, { kind: 'push', type, payload })
+  }
+  const store = meteredStore(createEventStore(connection), meter)
+  const roomModels = rooms.createRoomModels(connection)
+  const toolModels = tools.createToolModels(connection)
+  const agentModels = agents.createAgentModels(connection)
+  const rows = rooms.createContractRows(roomModels)
+  const background = createBackground(onTrouble)
+  const deliver = rooms.createDeliver({ broadcastHere, broadcast, peers, epoch })
+
+  let reactorTable: ReactorTable = {}
+  const reactors = createReactors({ store, clock, table: () => reactorTable, refresh: (stream) => log.refresh(stream), onTrouble })
+  const log = createLog({
+    ...{ store, clock, epoch, onTrouble },
+    snapshots: createSnapshotStore(connection),
+    annotate: annotate((type) => reactorTable[type] !== undefined),
+    onRepair: meter.repair,
+    isFollowed: (stream) => deps.hasAudience(audienceOf.ephemeral(contractOf(stream))),
+    publish: (stream, news) => {
+      const began = performance.now()
+      deliver(stream, news)
+      meter.delivered(performance.now() - began)
+      reactors.takeUp(
+        stream,
+        news.filter(({ mine }) => mine),
+      )
+    },
+  })
+  const record = createRecord(log, meter)
+
+  /** Sends a frame of the hub itself. One that comes too late is refused like any other, and that is no trouble. */
+  async function asSystem<T extends SystemFrameType, F>(command: RecordedCommand<T, F>, frame: Payload<T>): Promise<void> {
+    await record(command, frame, system).catch((error: unknown) => {
+      if (error instanceof ParleyError && error.code !== 'UNAVAILABLE' && error.code !== 'OVERLOADED') return
+      throw error
+    })
+  }
+
+  const parties = async (ids: string[]) => {
+    const found = await identity.principals.find(ids)
+    return new Map([...found].map(([id, { kind, name }]) => [id, { id, kind, name }]))
+  }
+  const toolsOf = (agent_id: string) => tools.readToolSet(toolModels, agent_id)
+  const streams = tools.createCallStreams({ models: toolModels, most_bytes: limits.stream_bytes, onTrouble })
+  const turns = tools.createCallTurns()
+  const validators = tools.createInputValidators({ clock })
+  const sessions = agents.createAgentSessions(clock)
+  const reach = agents.createReach({ models: agentModels, sessions, clock, node_id, unhealthy_after_ms: limits.unhealthy_after_ms })
+  const contractOfCall = tools.createContractOfCall(store)
+  const systemCalls = tools.createSystemCalls({ seal: streams.seal, turns })
+
+  const timers = createTimers({ connection, clock, fire, onTrouble })
+  const dispatch = tools.createDispatch({
+    ...{ log, timers, background },
+    forTool: reach.forTool,
+    tellPeers: (agent_id, cancel) =>
+      peers.tell(audienceOf.principal(agent_id), { kind: 'work', agent_id, ...(cancel === undefined ? {} : { cancel }) }),
+    sessionsOf: sessions.of,
+    start: (frame) => asSystem(tools.startCall, frame),
+  })
+  const startCall = tools.createStartOnSign({ log, sessionsOf: sessions.of, start: (frame) => asSystem(tools.startCall, frame) })
+
+  /** What a timer does when it is due. Whether it still may is decided by the log. */
+  async function fire(frame: TimerFrame): Promise<Fired> {
+    switch (frame.type) {
+      case 'call.time_out':
+        await record(systemCalls.timeOutCall, frame, system)
+        return { done: true }
+      case 'call.cancel':
+        await record(systemCalls.cancelByHub, frame, system)
+        return { done: true }
+      case 'call.abandon':
+        return abandonUnlessHeld(frame)
+      default:
+        throw new Error(`no timer sends ${frame.type}`)
+    }
+  }
+
+  /** A call stays with its session while that lives, here or on another node. */
+  async function abandonUnlessHeld(frame: Extract<TimerFrame, { type: 'call.abandon' }>): Promise<Fired> {
+    const { room } = await log.refresh(streamOf(frame.contract_id))
+    const call = room.calls.find(({ call_id }) => call_id === frame.call_id)
+    if (call?.session_id === undefined) return { done: true }
+    const agent_id = room.contract?.provider_id ?? ''
+    const due_ms = (await reach.heldAt(agent_id, call.session_id)) + limits.abandon_after_ms
+    if (due_ms > clock.now()) return { due_ms }
+    await record(systemCalls.abandonCall, frame, system)
+    return { done: true }
+  }
+
+  reactorTable = mergeReactors(
+    { 'contract.opened': [rows.follow], 'contract.ended': [rows.follow] },
+    tools.createCallReactor({
+      log,
+      timers,
+      clock,
+      limits,
+      dispatch,
+      streams,
+      cancelByHub: (frame) => asSystem(systemCalls.cancelByHub, frame),
+    }),
+  )
+
+  const openContracts = (principal_id: string) => rows.openOf(principal_id)
+  const heads = async (principal_id: string) => {
+    const ids = await openContracts(principal_id)
+    return Promise.all(ids.map(async (contract_id) => ({ contract_id, ...(await headOf(contract_id)) })))
+  }
+  async function headOf(contract_id: string): Promise<{ seq: number; chain: string }> {
+    const near = log.cached(streamOf(contract_id))
+    if (near !== undefined) return { seq: near.head, chain: near.chain }
+    return (await store.head(streamOf(contract_id))) ?? { seq: 0, chain: '' }
+  }
+
+  const health = agents.createHealth({
+    ...{ sessions, clock, background },
+    unhealthy_after_ms: limits.unhealthy_after_ms,
+    openContracts,
+    livesElsewhere: reach.livesElsewhere,
+    markUnhealthy: (contract_id, about) => asSystem(agents.markUnhealthy, { contract_id, ...about }),
+    markRecovered: async (contract_id, about) => {
+      // As the log has it: another node may have recorded the illness.
+      const { room } = await log.refresh(streamOf(contract_id))
+      if (room.agent.health === 'unhealthy') await asSystem(agents.markRecovered, { contract_id, ...about })
+    },
+  })
+
+  const presence = deps.createPresence({ clock, broadcast, background })
+  const seats = rooms.createSeats(presence)
+  const catchUp = rooms.createCatchUp({
+    ...{ log, limits, onTrouble },
+    replayTexts: (session, contract_id) => {
+      for (const { call_id } of log.cached(streamOf(contract_id))?.room.calls ?? []) {
+        for (const [at, chunk] of streams.chunksOf(call_id).entries()) session.send('chunk', { contract_id, call_id, seq: at + 1, chunk })
+      }
+    },
+  })
+  const describeRoom = rooms.createDescribeRoom({ models: roomModels, presence, parties, toolsOf, textOf: streams.textOf })
+  const loadTexts = async (call_ids: string[]) => void (await Promise.all(call_ids.map(streams.reload)))
+
+  const commands = {
+    'agent.hello': agents.createSayHello({
+      ...{ models: agentModels, sessions, health, clock, limits, background, node_id, sendOpenCalls: dispatch.sendOpenCalls },
+      openContracts: async (id) => (await heads(id)).map(({ contract_id, seq }) => ({ contract_id, head: seq, epoch })),
+      onLost: (agent_id, session_id) => tools.afterLoss({ timers, dispatch, log, clock, limits }, { agent_id, session_id }),
+    }),
+    'agent.tools.register': tools.createRegisterTools({
+      ...{ models: toolModels, validators, clock, limits, background, sendOpenCalls: dispatch.sendOpenCallsAnywhere },
+      setTools: async (session, names) => {
+        const live = sessions.on(session)
+        if (live === undefined) throw new ParleyError('HELLO_REQUIRED')
+        live.tools = names
+        await agentModels.sessions.updateOne({ _id: live.session_id }, { $set: { tools: [...names] } })
+      },
+    }),
+    'agent.heartbeat': agents.createHeartbeat({
+      ...{ models: agentModels, sessions, health, clock },
+      heads: async (id) => Object.fromEntries((await heads(id)).map(({ contract_id, seq, chain }) => [contract_id, { seq, chain }])),
+    }),
+    'room.join': rooms.createJoinRoom({ log, peers, onJoin: meter.resume, describeRoom, seats, catchUp, loadTexts }),
+    'room.leave': rooms.createLeaveRoom(seats),
+    'message.post': rooms.postMessage,
+    'tool.call': tools.createCallTool({
+      ...{ limits, toolsOf, faults: validators.faults },
+      providerOf: async (contract_id) => (await log.open(streamOf(contract_id))).room.contract?.provider_id,
+    }),
+    'tool.cancel': tools.cancelCall,
+    'agent.tool.stream': tools.createStreamChunk({ log, streams, turns, contractOfCall, startCall, show: showChunk }),
+    'agent.tool.result': tools.createCallResult({ turns, contractOfCall, startCall, seal: streams.seal }),
+    'contract.end': rooms.endContract,
+    typing: rooms.createTyping(seats, presence),
+    'cursor.set': rooms.createSetCursor({ seats, presence, models: roomModels, log }),
+    'auth.refresh': agents.createRefreshAuth(identity.authenticate),
+  } satisfies CommandTable
+
+  function showChunk(chunk: Push<'chunk'>): void {
+    broadcastHere(audienceOf.ephemeral(chunk.contract_id), 'chunk', chunk)
+    const after_seq = log.cached(streamOf(chunk.contract_id))?.head ?? 0
+    peers.tell(audienceOf.ephemeral(chunk.contract_id), { kind: 'chunk', chunk, after_seq })
+  }
+
+  const follower = createFollower({
+    ...{ log, store, clock, onTrouble },
+    afterwards: async () => {
+      await reach.renew()
+      await dispatch.sendOpenCalls([...new Set(sessions.all().map(({ agent_id }) => agent_id))], { isSweep: true })
+    },
+  })
+  listenToPeers({ peers, log, streams, turns, dispatch, broadcastHere, follower, background })
+
+  const routes: Route[] = [...rooms.roomRoutes({ log, store, rows, clock, record, parties }), ...tools.toolRoutes({ log, store, streams })]
+
+  return {
+    routes,
+    receive: createReceive({ commands, record, log, most_depth: limits.input_depth }),
+    /** Makes good what a crash left behind, then starts the sweeps. */
+    async start(): Promise<void> {
+      while ((await reactors.sweep({ settled_ms: 0 })) > 0);
+      reactors.start()
+      timers.start()
+      follower.start()
+    },
+    waiting: log.waiting,
+    /** Answers the frames that wait. */
+    async flush(): Promise<void> {
+      await log.flush()
+      await streams.flush()
+    },
+    /** Commits what is waiting and lets go of everything that runs by itself. */
+    async close(): Promise<void> {
+      await follower.close()
+      await validators.close()
+      health.close()
+      await background.settled()
+      await log.flush()
+      await streams.flush()
+      await reactors.close()
+      await timers.close()
+      await background.settled()
+      await presence.close()
+    },
+  }
+}
+
+function mergeReactors(...tables: ReactorTable[]): ReactorTable {
+  const merged: Record<string, ReactorTable[keyof ReactorTable]> = {}
+  for (const table of tables) {
+    for (const [type, reactors] of Object.entries(table)) merged[type] = [...(merged[type] ?? []), ...(reactors ?? [])]
+  }
+  return merged
+}

@@ -1,0 +1,196 @@
+import { hash, randomUUID } from 'node:crypto'
+import { fileURLToPath } from 'node:url'
+import { defaultLimits, type Limits } from '../shared/protocol/index.ts'
+import { composeFeatures, type FeatureDeps } from './compose-features.ts'
+import type { Config } from './config.ts'
+import { type Clock, isoTime, systemClock } from './core/clock.ts'
+import { makeDataDirectory, secretFile } from './data-directory.ts'
+import { constant, readEpoch } from './database/connect.ts'
+import { migrate } from './database/migrate.ts'
+import { openDatabase } from './database/open.ts'
+import { createIdentity } from './features/identity/index.ts'
+import { createMemoryPresence } from './features/rooms/index.ts'
+import { createAdmission } from './gateway/admission.ts'
+import { healthRoutes } from './gateway/health-routes.ts'
+import { createHttp } from './gateway/http.ts'
+import { listen } from './gateway/listen.ts'
+import type { LogEvent } from './gateway/logger.ts'
+import { createMeter } from './gateway/meter.ts'
+import type { Ladder } from './gateway/slow-consumers.ts'
+import { createSockets } from './gateway/sockets.ts'
+import { noPeers } from './pipeline/peers.ts'
+import { version } from './version.ts'
+
+export interface HubOptions {
+  config: Config
+  logEvent: LogEvent
+  clock?: Clock
+  limits?: Limits
+  /** When a client that does not keep up is treated how. */
+  ladder?: Ladder
+  /** The database's name on the server, when several hubs of a test share one. */
+  database_name?: string
+}
+
+export interface Hub {
+  url: string
+  operator_token: string
+  /** Every route that it serves: `GET /contracts/:id`. */
+  routes: string[]
+  /** Stops taking frames, answers what it has, sends everyone away, and closes. */
+  close(): Promise<void>
+}
+
+type CreatePresence = FeatureDeps['createPresence']
+
+const CONSOLE_DIRECTORY = fileURLToPath(new URL('../client/console/dist', import.meta.url))
+
+/** Builds the whole hub from its settings, and opens it. The only place where things are put together. */
+export async function composeHub({
+  config,
+  logEvent,
+  clock = systemClock,
+  limits = { ...defaultLimits, ...config.limits },
+  ladder,
+  database_name,
+}: HubOptions): Promise<Hub> {
+  const onTrouble = (what: string, error: unknown) => logEvent('warn', 'trouble', { what, error })
+  const closers: (() => unknown)[] = []
+  const closeAll = async () => {
+    for (const close of closers.splice(0).reverse()) await close()
+  }
+  try {
+    const listening = await listen(config)
+    closers.push(() => listening.close())
+    await makeDataDirectory(config.data_dir)
+    const operator_token = config.operator_token ?? (await secretFile(config.data_dir, 'operator.token', 'op_'))
+    const secret = config.secret ?? (await secretFile(config.data_dir, 'secret'))
+    const public_url = config.public_url ?? listening.url
+
+    const database = await openDatabase({
+      uri: config.mongodb_uri,
+      directory: `${config.data_dir}/database`,
+      ...(database_name ? { name: database_name } : {}),
+      onTrouble,
+    })
+    closers.push(() => database.close())
+    const { connection } = database
+    const applied = await migrate(connection, `${process.pid}@${config.host}:${config.port}`)
+    if (applied.length > 0) logEvent('info', 'database.migrated', { applied })
+    await refuseForeignSecret(secret, (mark) => constant(connection, 'secret_mark', mark))
+
+    const identity = createIdentity({
+      connection,
+      clock,
+      settings: { secret, operator_token, public_url, dev_mode: config.dev_mode },
+      onTrouble,
+    })
+    await identity.start()
+    const admission = createAdmission({ authenticate: identity.authenticate, origins: originsOf(public_url, listening.url) })
+    const meter = createMeter()
+    const cluster = config.redis_url === undefined ? undefined : await joinOthers(config.redis_url, onTrouble)
+    closers.push(() => cluster?.close())
+    const sockets = createSockets(listening.server, {
+      ...{ clock, limits, logEvent, meter, admit: admission.socket, conformance: config.conformance },
+      ...(ladder === undefined ? {} : { ladder }),
+      ...(cluster === undefined ? {} : { adapter: cluster.createAdapter }),
+    })
+    const features = await composeFeatures({
+      connection,
+      clock,
+      limits,
+      epoch: await readEpoch(connection),
+      meter,
+      ...{ node_id: randomUUID(), peers: cluster ?? noPeers, broadcastHere: sockets.broadcastHere, hasAudience: sockets.hasAudience },
+      createPresence: cluster?.createPresence ?? createMemoryPresence,
+      identity,
+      onTrouble,
+    })
+
+    let ready = false
+    const started_at = isoTime(clock.now())
+    const health = healthRoutes({
+      version,
+      dev_mode: config.dev_mode,
+      started_at,
+      database,
+      connections: sockets.connections,
+      metrics: meter.text,
+      isReady: () => ready,
+    })
+    const routes = [...health, ...identity.routes, ...features.routes]
+    listening.serve(
+      createHttp({
+        routes,
+        ...{
+          console_directory: CONSOLE_DIRECTORY,
+          socket_origins: originsOf(public_url, listening.url).map((origin) => origin.replace(/^http/, 'ws')),
+          dev_mode: config.dev_mode,
+          logEvent,
+          identify: admission.request,
+        },
+        largest_body: limits.frame_bytes,
+        most_depth: limits.input_depth,
+      }),
+    )
+    meter.watch({ connections: sockets.connections, queued_bytes: sockets.queuedBytes, waiting_frames: features.waiting })
+    await features.start()
+    sockets.open(features.receive)
+    ready = true
+    if (config.conformance) logEvent('warn', 'conformance.on', { fix: 'Unset PARLEY_CONFORMANCE where people work.' })
+    logEvent('info', 'hub.listening', {
+      url: listening.url,
+      public_url,
+      version,
+      database: database.kind,
+      dev_mode: config.dev_mode,
+      pid: process.pid,
+    })
+
+    closers.push(() => features.close())
+    closers.push(() => sockets.close())
+    return {
+      url: listening.url,
+      operator_token,
+      routes: routes.map(({ method, path }) => `${method} ${path}`),
+      close: async () => {
+        ready = false
+        // What was taken in is answered before anyone is sent away.
+        sockets.shut()
+        await features.flush()
+        await closeAll()
+        logEvent('info', 'hub.closed', { pid: process.pid })
+      },
+    }
+  } catch (error) {
+    await closeAll()
+    throw error
+  }
+}
+
+/** Redis is loaded only where it is asked for. */
+async function joinOthers(redis_url: string, onTrouble: (what: string, cause: unknown) => void) {
+  const [{ joinCluster }, { createRedisPresence }] = await Promise.all([
+    import('./gateway/cluster.ts'),
+    import('./features/rooms/presence-redis.ts'),
+  ])
+  const cluster = joinCluster({ redis_url, onTrouble })
+  const createPresence: CreatePresence = (needs) => createRedisPresence({ redis: cluster.redis, ...needs })
+  return { ...cluster, createPresence }
+}
+
+/** With another secret than the database's own, every key would be wrong, and nobody would know why. */
+async function refuseForeignSecret(secret: string, ownMark: (mark: string) => Promise<string>): Promise<void> {
+  const mark = hash('sha256', `parley secret mark ${secret}`, 'hex').slice(0, 16)
+  if ((await ownMark(mark)) !== mark) {
+    throw new Error(
+      "The secret is not the one that this database's keys were made under. Set PARLEY_SECRET to it, or restore the file `secret` in the data directory.",
+    )
+  }
+}
+
+/** The pages whose cookie counts: where the hub is said to be, and, on this machine, both spellings of it. */
+function originsOf(public_url: string, listening_url: string): string[] {
+  const { port } = new URL(listening_url)
+  return [new URL(public_url).origin, new URL(listening_url).origin, `http://localhost:${port}`, `http://127.0.0.1:${port}`]
+}

@@ -1,0 +1,138 @@
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { z } from 'zod'
+import { type Limits, limitsSchema } from '../shared/protocol/index.ts'
+
+const flag = z.enum(['1', 'true', '0', 'false', '']).transform((text) => text === '1' || text === 'true')
+const port = z.coerce.number().int().min(0).max(65_535)
+
+/** Every setting: its schema, its default as a person reads it, and what it is for. The README's table is made from this. */
+export const settings = {
+  PARLEY_HOST: { schema: z.string().min(1).default('127.0.0.1'), shown: '127.0.0.1', about: 'Address to listen on' },
+  PARLEY_PORT: { schema: port.default(6767), shown: '6767', about: 'Port to listen on; 0 takes a free one' },
+  PARLEY_DATA_DIR: {
+    schema: z.string().min(1).default(join(homedir(), '.parley')),
+    shown: '~/.parley',
+    about: 'Embedded database, operator token and secret',
+  },
+  PARLEY_PUBLIC_URL: {
+    schema: z.url({ protocol: /^https?$/ }).optional(),
+    shown: 'the address it listens on',
+    about: 'Where browsers reach the hub; https, but for 127.0.0.1 and localhost',
+  },
+  PARLEY_OPERATOR_TOKEN: {
+    schema: z.string().min(24, 'use at least 24 characters').optional(),
+    shown: '`operator.token` in the data directory',
+    about: "The operator's bearer token",
+  },
+  PARLEY_SECRET: {
+    schema: z.string().min(32, 'use at least 32 characters').optional(),
+    shown: '`secret` in the data directory',
+    about: 'What keys and tokens are hashed and signed under; the same for all hubs of one database',
+  },
+  PARLEY_LOG_LEVEL: {
+    schema: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+    shown: 'info',
+    about: 'Least level of the JSON log on stdout',
+  },
+  PARLEY_LIMITS: {
+    schema: z
+      .string()
+      .transform((text, context) => {
+        try {
+          return JSON.parse(text) as unknown
+        } catch {
+          context.addIssue('is not JSON')
+          return z.NEVER
+        }
+      })
+      .pipe(limitsSchema.partial().strict())
+      .optional(),
+    shown: 'those of docs/PROTOCOL.md',
+    about: 'Other limits, as JSON: `{"frames_per_s":200}`',
+  },
+  MONGODB_URI: {
+    schema: z
+      .string()
+      .regex(/^mongodb(\+srv)?:\/\//, 'begins with mongodb:// or mongodb+srv://')
+      .optional(),
+    shown: 'the embedded database',
+    about: 'A MongoDB 6+ (or FerretDB 2 with DocumentDB)',
+  },
+  REDIS_URL: {
+    schema: z
+      .string()
+      .regex(/^rediss?:\/\//, 'begins with redis:// or rediss://')
+      .optional(),
+    shown: 'one node',
+    about: 'A Redis 7 that joins several hubs on one database',
+  },
+  PARLEY_CONFORMANCE: {
+    schema: flag.default(false),
+    shown: 'off',
+    about: 'Short heartbeats and echoes on `/` and `/custom`, for protocol test suites; never where people work',
+  },
+  DEV_MODE: { schema: flag.default(false), shown: 'off', about: 'Marks keys and answers as those of a development hub' },
+} as const
+
+export interface Config {
+  host: string
+  port: number
+  data_dir: string
+  public_url: string | undefined
+  operator_token: string | undefined
+  secret: string | undefined
+  log_level: string
+  mongodb_uri: string | undefined
+  redis_url: string | undefined
+  dev_mode: boolean
+  conformance?: boolean
+  /** Limits that differ from the defaults. */
+  limits?: Partial<Limits>
+}
+
+/** All faults of the settings at once, each with its name. */
+export class ConfigError extends Error {
+  readonly faults: string[]
+
+  constructor(faults: string[]) {
+    super(`The settings are not valid:\n${faults.map((fault) => `  ${fault}`).join('\n')}`)
+    this.name = 'ConfigError'
+    this.faults = faults
+  }
+}
+
+/** Reads the environment once. Throws ConfigError that names every fault. An empty variable counts as one that is not set. */
+export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
+  const schema = z.object(Object.fromEntries(Object.entries(settings).map(([name, { schema }]) => [name, schema])))
+  const parsed = schema.safeParse(given)
+  const faults = parsed.success ? [] : parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
+  // The cast holds: the object was made from the same table.
+  const values = (parsed.data ?? {}) as { [N in keyof typeof settings]: z.infer<(typeof settings)[N]['schema']> }
+  if (values.PARLEY_PUBLIC_URL !== undefined && !isSecure(values.PARLEY_PUBLIC_URL)) {
+    faults.push(
+      'PARLEY_PUBLIC_URL: must be https, for browsers keep the sign-in cookie only there (http is fine on 127.0.0.1 and localhost)',
+    )
+  }
+  if (faults.length > 0) throw new ConfigError(faults)
+  return Object.freeze({
+    host: values.PARLEY_HOST,
+    port: values.PARLEY_PORT,
+    data_dir: resolve(values.PARLEY_DATA_DIR),
+    public_url: values.PARLEY_PUBLIC_URL?.replace(/\/+$/, ''),
+    operator_token: values.PARLEY_OPERATOR_TOKEN,
+    secret: values.PARLEY_SECRET,
+    log_level: values.PARLEY_LOG_LEVEL,
+    mongodb_uri: values.MONGODB_URI,
+    redis_url: values.REDIS_URL,
+    dev_mode: values.DEV_MODE,
+    limits: Object.fromEntries(Object.entries(values.PARLEY_LIMITS ?? {}).filter(([, value]) => value !== undefined)),
+    conformance: values.PARLEY_CONFORMANCE,
+  })
+}
+
+function isSecure(url: string): boolean {
+  const { protocol, hostname } = new URL(url)
+  return protocol === 'https:' || hostname === '127.0.0.1' || hostname === 'localhost' || hostname === '[::1]'
+}

@@ -1,0 +1,8 @@
+export { type AgentSessions, createAgentSessions } from './agent-sessions.ts'
+export { createHealth } from './health.ts'
+export { createHeartbeat } from './heartbeat.ts'
+export { markRecovered, markUnhealthy } from './mark-health.ts'
+export { createAgentModels } from './model.ts'
+export { createReach } from './reach.ts'
+export { createRefreshAuth } from './refresh-auth.ts'
+export { createSayHello } from './say-hello.ts'

@@ -1,0 +1,29 @@
+import { type Connection, type mongo, Schema } from 'mongoose'
+
+/** An agent's session outlives its connection and the hub: `resume` takes it up again. */
+export interface AgentSessionDocument {
+  _id: string
+  agent_id: string
+  agent_name: string
+  agent_version: string
+  started_at: Date
+  /** The last sign of life: hello, heartbeat, or the loss of its connection. */
+  seen_at: Date
+  /** The node that holds its connection, and since when. */
+  node_id: string
+  hello_at: Date
+  /** When that node last said so: a node that is dead says nothing more. */
+  held_at: Date
+  live: boolean
+  /** The tools that it registered itself; null = the agent's stored set. */
+  tools: string[] | null
+}
+
+export function createAgentModels(connection: Connection) {
+  const schema = new Schema({ _id: String }, { strict: false, versionKey: false, autoIndex: false, autoCreate: false })
+  return {
+    sessions: connection.model('AgentSession', schema, 'agent_sessions').collection as unknown as mongo.Collection<AgentSessionDocument>,
+  }
+}
+
+export type AgentModels = ReturnType<typeof createAgentModels>

@@ -1,0 +1,30 @@
+import { type Frame, ParleyError } from '../../../shared/protocol/index.ts'
+import { isoTime } from '../../core/clock.ts'
+import type { Principal } from '../../core/principal.ts'
+import type { SessionCommand } from '../../pipeline/command.ts'
+import type { Session } from '../../pipeline/session.ts'
+
+interface Proof {
+  principal: Principal
+  expires_at_ms: number | null
+}
+
+/** New credentials for a connection that lives: of the same principal, or they are refused. */
+export function createRefreshAuth(authenticate: {
+  key(text: string): Promise<Proof>
+  bearer(text: string): Promise<Proof>
+}): SessionCommand<'auth.refresh'> {
+  return {
+    kind: 'session',
+    type: 'auth.refresh',
+    async handle(session: Session, frame: Frame<'auth.refresh'>) {
+      const { principal, expires_at_ms } = 'key' in frame ? await authenticate.key(frame.key) : await authenticate.bearer(frame.token)
+      if (principal.id !== session.principal.id)
+        throw new ParleyError('PERMISSION_DENIED', { detail: 'The credentials are those of another principal' })
+      session.principal = principal
+      session.expireAt(expires_at_ms)
+      const expires_at = expires_at_ms === null ? null : isoTime(expires_at_ms)
+      return { ack: () => ({ expires_at }) }
+    },
+  }
+}

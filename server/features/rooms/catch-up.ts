@@ -1,0 +1,80 @@
+import type { StoredEvent } from '../../pipeline/event-store.ts'
+import type { Log } from '../../pipeline/log.ts'
+import { streamOf } from '../../pipeline/record.ts'
+import { audienceOf, type Session } from '../../pipeline/session.ts'
+import { redact } from './redact.ts'
+
+export interface Reader {
+  contract_id: string
+  seesNotes: boolean
+  /** The last event that the client has. */
+  after: number
+  /** False once the client joined again or left: then another reader has taken over. */
+  isCurrent(): boolean
+}
+
+export interface CatchUpDeps {
+  log: Log
+  limits: { page_events: number; page_bytes: number }
+  /** The parts of running streams that the reader may have missed. */
+  replayTexts(session: Session, contract_id: string): void
+  onTrouble(what: string, cause: unknown): void
+}
+
+/**
+ * Sends what was missed, page by page as the socket drains, and enters the audience in the very step that finds nothing left:
+ * between that look and the entry no event can pass. Then says `live`.
+ */
+export function createCatchUp({ log, limits, replayTexts, onTrouble }: CatchUpDeps) {
+  return function catchUp(session: Session, reader: Reader): void {
+    if (goLive(session, reader)) return
+    pull(session, reader).catch((cause: unknown) => {
+      onTrouble('a catch-up stopped', cause)
+      // The log is the truth: the client is told where it ends, and pulls again by `since`.
+      session.send('lagging', { contract_id: reader.contract_id, head: log.cached(streamOf(reader.contract_id))?.head ?? reader.after })
+    })
+  }
+
+  async function pull(session: Session, reader: Reader): Promise<void> {
+    const stream = streamOf(reader.contract_id)
+    while (session.isOpen() && reader.isCurrent()) {
+      const page = cut((await log.page(stream, reader.after, limits.page_events)).events, limits.page_bytes)
+      const [first, last] = [page.at(0)?.event.seq, page.at(-1)?.event.seq]
+      if (!reader.isCurrent()) return
+      if (first !== undefined && last !== undefined) {
+        const events = page.map((stored) => redact(stored, reader.seesNotes))
+        session.send('events', { contract_id: reader.contract_id, epoch: log.epoch, first, last, events })
+        reader.after = last
+        await session.drained()
+      }
+      const { head } = await log.open(stream)
+      if (goLive(session, reader)) return
+      // The log says that there is more and has nothing to show: asking again at once would never end.
+      if (last === undefined && reader.after < head)
+        throw new Error(`${stream} holds nothing behind ${reader.after}, but its head is ${head}`)
+    }
+  }
+
+  function goLive(session: Session, reader: Reader): boolean {
+    const { contract_id, seesNotes } = reader
+    const stream = log.cached(streamOf(contract_id))
+    if (stream === undefined || reader.after < stream.head) return false
+    if (!reader.isCurrent()) return true
+    session.enter(audienceOf.events(contract_id, seesNotes))
+    replayTexts(session, contract_id)
+    session.send('live', { contract_id, head: stream.head, epoch: log.epoch, chain: stream.chain })
+    return true
+  }
+}
+
+export type CatchUp = ReturnType<typeof createCatchUp>
+
+/** As many events as fit in the bytes, and at least one. */
+function cut(events: readonly StoredEvent[], most_bytes: number): StoredEvent[] {
+  let bytes = 0
+  const fits = events.findIndex((stored, at) => {
+    bytes += stored.bytes
+    return at > 0 && bytes > most_bytes
+  })
+  return events.slice(0, fits === -1 ? events.length : fits)
+}

@@ -1,0 +1,51 @@
+import type { ContractState } from '../../../shared/protocol/index.ts'
+import type { StoredEvent } from '../../pipeline/event-store.ts'
+import { contractOf } from '../../pipeline/record.ts'
+import type { ContractDocument, RoomModels } from './model.ts'
+
+/** The list of contracts. A reactor keeps it in step with the logs; the same event twice changes nothing. */
+export function createContractRows({ contracts }: RoomModels) {
+  async function follow(stream: string, { event }: StoredEvent): Promise<void> {
+    const _id = contractOf(stream)
+    if (event.type === 'contract.opened') {
+      const row: Omit<ContractDocument, '_id'> = { ...event.data, state: 'open', opened_at: new Date(event.at) }
+      await contracts.updateOne({ _id }, { $setOnInsert: row }, { upsert: true })
+    }
+    if (event.type === 'contract.ended') {
+      await contracts.updateOne({ _id }, { $set: { state: 'ended', ended_at: new Date(event.at), outcome: event.data.outcome } })
+    }
+  }
+
+  /** Newest first. `parties` = only where one of these is a party; undefined = all. `total` is exact up to 10,000. */
+  async function list(parties: string[] | undefined, { state, limit, offset }: { state?: ContractState; limit: number; offset: number }) {
+    const theirs = parties === undefined ? {} : { $or: [{ requester_id: { $in: parties } }, { provider_id: { $in: parties } }] }
+    const filter = { ...theirs, ...(state === undefined ? {} : { state }) }
+    const [items, total] = await Promise.all([
+      contracts.find(filter).sort({ _id: -1 }).skip(offset).limit(limit).toArray(),
+      contracts.countDocuments(filter, { limit: 10_000 }),
+    ])
+    return { items, total }
+  }
+
+  async function find(_id: string): Promise<ContractDocument | undefined> {
+    return (await contracts.findOne({ _id })) ?? undefined
+  }
+
+  /** The open contracts that a principal is a party to. */
+  async function openOf(principal_id: string): Promise<string[]> {
+    const filter = { state: 'open' as const, $or: [{ requester_id: principal_id }, { provider_id: principal_id }] }
+    const found = await contracts
+      .find(filter, { projection: { _id: 1 } })
+      .sort({ _id: -1 })
+      .limit(MOST_OPEN)
+      .toArray()
+    return found.map(({ _id }) => _id)
+  }
+
+  return { follow, list, find, openOf }
+}
+
+/** A welcome lists so many, newest first; the rest are found by `GET /contracts`. */
+const MOST_OPEN = 1_000
+
+export type ContractRows = ReturnType<typeof createContractRows>

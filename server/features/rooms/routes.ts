@@ -1,0 +1,141 @@
+import { v7 as uuidv7 } from 'uuid'
+import { type ContractSummary, http, idSchema, ParleyError, type Permissions } from '../../../shared/protocol/index.ts'
+import { authorize } from '../../core/authorize.ts'
+import type { Clock } from '../../core/clock.ts'
+import { isOperator, isStaffMember, seesNotes } from '../../core/principal.ts'
+import { tokensOf } from '../../core/tokens.ts'
+import { type EventStore, toStored } from '../../pipeline/event-store.ts'
+import type { Log } from '../../pipeline/log.ts'
+import { parse } from '../../pipeline/parse.ts'
+import { type RecordFrame, streamOf } from '../../pipeline/record.ts'
+import { principalOf, type Route, type RouteRequest } from '../../pipeline/route.ts'
+import type { ContractRows } from './contract-rows.ts'
+import type { Party } from './describe-room.ts'
+import type { ContractDocument } from './model.ts'
+import { openContract } from './open-contract.ts'
+import { redact } from './redact.ts'
+import { createVerifyLog } from './verify-log.ts'
+
+export interface RoomRouteDeps {
+  log: Log
+  store: EventStore
+  rows: ContractRows
+  clock: Clock
+  record: RecordFrame
+  parties(ids: string[]): Promise<Map<string, Party>>
+}
+
+/** A contract made directly lets the agent talk, unless it says otherwise; everything else is denied by default. */
+const directPermissions: Permissions = {
+  can_read_attachments: false,
+  can_access_web: false,
+  can_run_code_sandbox: false,
+  can_message_requester: true,
+}
+
+export function roomRoutes({ log, store, rows, clock, record, parties }: RoomRouteDeps): Route[] {
+  const verifyLog = createVerifyLog(store)
+
+  async function open(request: RouteRequest) {
+    const principal = principalOf(request)
+    const { permissions, requester_id, provider_id, title, value } = parse(http['POST /contracts'].body, request.body)
+    if (!isOperator(principal) && principal.id !== requester_id) {
+      throw new ParleyError('PERMISSION_DENIED', { detail: 'Only the requester itself or the operator opens its contract' })
+    }
+    await refuseUnknownParties({ requester_id, provider_id })
+    const contract_id = uuidv7({ msecs: clock.now() })
+    const frame = {
+      contract_id,
+      title,
+      requester_id,
+      provider_id,
+      permissions: { ...directPermissions, ...permissions },
+      ...(value ? { value } : {}),
+    }
+    const { stored } = await record(openContract, frame, principal)
+    await rows.follow(streamOf(contract_id), stored)
+    return { status: 201, body: { contract_id }, headers: { Location: `/contracts/${contract_id}` } }
+  }
+
+  async function refuseUnknownParties(ids: { requester_id: string; provider_id: string }): Promise<void> {
+    const known = await parties([ids.requester_id, ids.provider_id])
+    const errors = (['requester_id', 'provider_id'] as const)
+      .filter((field) => !known.has(ids[field]))
+      .map((field) => ({ pointer: `/${field}`, detail: 'no such user or agent' }))
+    if (ids.requester_id === ids.provider_id) errors.push({ pointer: '/provider_id', detail: 'is the requester itself' })
+    if (errors.length > 0) throw new ParleyError('REQUEST_INVALID', { errors })
+  }
+
+  async function list(request: RouteRequest) {
+    const query = parse(http['GET /contracts'].query, request.query)
+    const principal = principalOf(request)
+    const { items, total } = await rows.list(isStaffMember(principal) ? undefined : [principal.id, ...principal.owns], query)
+    const people = await parties([...new Set(items.flatMap(({ requester_id, provider_id }) => [requester_id, provider_id]))])
+    const named = items.map((row) => ({
+      ...summaryOf(row),
+      parties: [row.requester_id, row.provider_id].flatMap((id) => people.get(id) ?? []),
+    }))
+    return { status: 200, body: { items: named, total, limit: query.limit, offset: query.offset } }
+  }
+
+  async function show(request: RouteRequest) {
+    const { contract_id, stream } = await enter(request)
+    const row = await rows.find(contract_id)
+    if (row === undefined) throw new ParleyError('NOT_FOUND')
+    const { permissions } = stream.room
+    return { status: 200, body: { ...summaryOf(row), permissions, head: stream.head, epoch: log.epoch } satisfies ContractSummary }
+  }
+
+  async function events(request: RouteRequest) {
+    const { after, limit } = parse(http['GET /contracts/:id/events'].query, request.query)
+    const { stream, seesNotes } = await enter(request)
+    const page = await log.page(stream.id, after, limit)
+    return { status: 200, body: { events: page.events.map((stored) => redact(stored, seesNotes)), head: stream.head, epoch: log.epoch } }
+  }
+
+  async function search(request: RouteRequest) {
+    const { q, limit, offset } = parse(http['GET /contracts/:id/search'].query, request.query)
+    const { stream, seesNotes } = await enter(request)
+    const words = tokensOf(q)
+    if (words.length === 0) throw new ParleyError('REQUEST_INVALID', { errors: [{ pointer: '/q', detail: 'holds no word' }] })
+    const filter = { stream: stream.id, tokens: { $all: words }, ...(seesNotes ? {} : { audience: 'all' as const }) }
+    const [found, total] = await Promise.all([
+      store.collection.find(filter).sort({ _id: -1 }).skip(offset).limit(limit).toArray(),
+      store.collection.countDocuments(filter, { limit: 10_000 }),
+    ])
+    return { status: 200, body: { items: found.map((document) => redact(toStored(document), seesNotes)), total, limit, offset } }
+  }
+
+  async function verify(request: RouteRequest) {
+    const { stream } = await enter(request)
+    return { status: 200, body: await verifyLog(stream.id) }
+  }
+
+  /** The contract that the path names, for one who may see it. */
+  async function enter(request: RouteRequest) {
+    const id = idSchema.safeParse(request.params['id'])
+    if (!id.success) throw new ParleyError('NOT_FOUND')
+    const stream = await log.refresh(streamOf(id.data))
+    const principal = principalOf(request)
+    authorize(stream.room, 'room.join', principal)
+    return { contract_id: id.data, stream, seesNotes: stream.room.contract !== null && seesNotes(principal, stream.room.contract) }
+  }
+
+  return [
+    { method: 'POST', path: '/contracts', access: 'principal', handle: open },
+    { method: 'GET', path: '/contracts', access: 'principal', handle: list },
+    { method: 'GET', path: '/contracts/:id', access: 'principal', handle: show },
+    { method: 'GET', path: '/contracts/:id/events', access: 'principal', handle: events },
+    { method: 'GET', path: '/contracts/:id/search', access: 'principal', handle: search },
+    { method: 'GET', path: '/contracts/:id/log/verify', access: 'principal', handle: verify },
+  ]
+}
+
+function summaryOf({ _id, opened_at, ended_at, ...row }: ContractDocument) {
+  return {
+    contract_id: _id,
+    ...row,
+    opened_at: opened_at.toISOString(),
+    ...(ended_at === undefined ? {} : { ended_at: ended_at.toISOString() }),
+  }
+}

@@ -1,0 +1,36 @@
+import { type Connection, type mongo, Schema } from 'mongoose'
+import type { ToolView } from '../../../shared/protocol/index.ts'
+
+/** What an agent registered last. The tools are kept as text: a schema may hold any key. */
+export interface ToolSetDocument {
+  _id: string
+  tools: string
+  registered_at: Date
+}
+
+/** One part of a call's streamed output. `_id` is `<call_id>:<seq, 9 digits>`, so that a part cannot be there twice. */
+export interface StreamPartDocument {
+  _id: string
+  call_id: string
+  seq: number
+  chunk: string
+  /** The floor's term under which it was made. */
+  term: number
+}
+
+export function createToolModels(connection: Connection) {
+  const options = { strict: false, versionKey: false, autoIndex: false, autoCreate: false } as const
+  const toolSets = connection.model('ToolSet', new Schema({ _id: String }, options), 'tool_sets').collection
+  const parts = connection.model('StreamPart', new Schema({ _id: String }, options), 'stream_parts').collection
+  return {
+    toolSets: toolSets as unknown as mongo.Collection<ToolSetDocument>,
+    parts: parts as unknown as mongo.Collection<StreamPartDocument>,
+  }
+}
+
+export type ToolModels = ReturnType<typeof createToolModels>
+
+export async function readToolSet({ toolSets }: ToolModels, agent_id: string): Promise<ToolView[]> {
+  const found = await toolSets.findOne({ _id: agent_id })
+  return found === null ? [] : JSON.parse(found.tools)
+}

@@ -1,0 +1,64 @@
+import { type Frame, type Limits, ParleyError, type ToolView } from '../../../shared/protocol/index.ts'
+import type { Clock } from '../../core/clock.ts'
+import type { Background } from '../../pipeline/background.ts'
+import type { SessionCommand } from '../../pipeline/command.ts'
+import type { Session } from '../../pipeline/session.ts'
+import type { InputValidators } from './input-validator.ts'
+import type { ToolModels } from './model.ts'
+
+export interface RegisterDeps {
+  models: ToolModels
+  validators: InputValidators
+  clock: Clock
+  limits: Limits
+  /** Notes the session's set; throws HELLO_REQUIRED when it has not said hello. */
+  setTools(session: Session, tools: ReadonlySet<string>): Promise<void>
+  /** Calls that waited for an agent with such a tool can go now. */
+  sendOpenCalls(agent_ids: string[]): Promise<void>
+  background: Background
+}
+
+/** An agent says what it can do. The set replaces the one before, and outlives the connection and the hub. */
+export function createRegisterTools({
+  models,
+  validators,
+  clock,
+  limits,
+  setTools,
+  sendOpenCalls,
+  background,
+}: RegisterDeps): SessionCommand<'agent.tools.register'> {
+  async function handle(session: Session, { tools }: Frame<'agent.tools.register'>) {
+    if (tools.length > limits.tools) throw invalid('/tools', `at most ${limits.tools} tools`)
+    const names = new Set<string>()
+    for (const [at, { name, timeout_ms }] of tools.entries()) {
+      if (names.has(name)) throw invalid(`/tools/${at}/name`, `'${name}' stands twice`)
+      if (timeout_ms !== undefined && timeout_ms > limits.call_timeout_max_ms)
+        throw invalid(`/tools/${at}/timeout_ms`, `at most ${limits.call_timeout_max_ms}`)
+      names.add(name)
+    }
+    const agent_id = session.principal.id
+    await validators.compile(
+      agent_id,
+      tools.map(({ input_schema }, at) => ({ input_schema, pointer: `/tools/${at}/input_schema` })),
+    )
+    await setTools(session, names)
+    const views: ToolView[] = tools
+    const document = { tools: JSON.stringify(views), registered_at: new Date(clock.now()) }
+    await models.toolSets.updateOne({ _id: agent_id }, { $set: document }, { upsert: true })
+    const registered = { tools: [...names] }
+    return {
+      ack: () => registered,
+      afterwards: () => {
+        session.send('core.tools.registered', registered)
+        background.run('open calls were not sent', sendOpenCalls([agent_id]))
+      },
+    }
+  }
+
+  return { kind: 'session', type: 'agent.tools.register', handle }
+}
+
+function invalid(pointer: string, detail: string): ParleyError {
+  return new ParleyError('FRAME_INVALID', { errors: [{ pointer, detail }] })
+}

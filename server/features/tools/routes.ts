@@ -1,0 +1,33 @@
+import { idSchema, ParleyError } from '../../../shared/protocol/index.ts'
+import { authorize } from '../../core/authorize.ts'
+import type { EventStore } from '../../pipeline/event-store.ts'
+import type { Log } from '../../pipeline/log.ts'
+import { streamOf } from '../../pipeline/record.ts'
+import { principalOf, type Route } from '../../pipeline/route.ts'
+import type { CallStreams } from './call-streams.ts'
+
+/** The streamed output of a call: of an ended one exactly what its last event sealed. */
+export function toolRoutes({ log, store, streams }: { log: Log; store: EventStore; streams: CallStreams }): Route[] {
+  return [
+    {
+      method: 'GET',
+      path: '/contracts/:id/calls/:call_id/text',
+      access: 'principal',
+      handle: async (request) => {
+        const [id, call_id] = [idSchema.safeParse(request.params['id']), idSchema.safeParse(request.params['call_id'])]
+        if (!id.success || !call_id.success) throw new ParleyError('NOT_FOUND')
+        const stream = streamOf(id.data)
+        const { room } = await log.refresh(stream)
+        authorize(room, 'room.join', principalOf(request))
+        if (room.calls.some((call) => call.call_id === call_id.data)) {
+          await streams.reload(call_id.data)
+          return { status: 200, text: streams.textOf(call_id.data)?.text ?? '', headers: { 'Cache-Control': 'no-store' } }
+        }
+        const ended = (await store.ofCall(call_id.data)).findLast((stored) => 'stream' in stored.event.data)
+        const sealed = ended !== undefined && 'stream' in ended.event.data ? ended.event.data.stream : undefined
+        if (sealed === undefined || (await store.streamOfCall(call_id.data)) !== stream) throw new ParleyError('NOT_FOUND')
+        return { status: 200, text: await streams.read(call_id.data, sealed.parts), headers: { 'X-Content-SHA256': sealed.sha256 } }
+      },
+    },
+  ]
+}

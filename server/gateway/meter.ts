@@ -1,0 +1,69 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { LogMeter } from '../pipeline/log-meter.ts'
+
+/** What the hub counts of itself, for `GET /metrics` (Prometheus text). No label holds an id: their number must stay small. */
+export interface Meter extends LogMeter {
+  frame(type: string, outcome: string): void
+  resume(kind: 'fresh' | 'replay' | 'snapshot' | 'reset'): void
+  slowConsumer(step: 'shed' | 'lagging' | 'closed'): void
+  closing(code: number): void
+  /** Read when the metrics are asked for. */
+  watch(gauges: { connections(): number; queued_bytes(): number; waiting_frames(): number }): void
+  text(): Promise<{ body: string; type: string }>
+}
+
+const MILLISECONDS = [0.5, 1, 2, 4, 8, 15, 30, 60, 125, 250, 500, 1_000, 5_000]
+
+export function createMeter(): Meter {
+  const registers = [new Registry()]
+  const [registry = new Registry()] = registers
+  collectDefaultMetrics({ register: registry, prefix: 'parley_' })
+  const counter = (name: string, help: string, labelNames: string[] = []) =>
+    new Counter({ name: `parley_${name}`, help, labelNames, registers })
+  const histogram = (name: string, help: string, buckets: number[]) => new Histogram({ name: `parley_${name}`, help, buckets, registers })
+
+  const commitMs = histogram('commit_duration_ms', 'Time of one group commit', MILLISECONDS)
+  const commitEvents = histogram('commit_events', 'Events of one group commit', [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_000])
+  const deliverMs = histogram(
+    'deliver_duration_ms',
+    'Time from the commit of a batch to its hand-over to all connections of the node',
+    MILLISECONDS,
+  )
+  const conflicts = counter('commit_conflicts_total', 'Commits that lost the race for a place and were decided again')
+  const duplicates = counter('duplicate_frames_total', 'Frames that were recorded already')
+  const repairs = counter('repairs_total', 'Holes in what other nodes said, read from the log')
+  const frames = counter('frames_total', 'Frames by type and outcome', ['type', 'outcome'])
+  const resumes = counter('joins_total', 'Joins by the kind of their replay', ['kind'])
+  const slow = counter('slow_consumer_steps_total', 'Steps of the ladder for clients that do not keep up', ['step'])
+  const closings = counter('closings_total', 'Connections that the hub closed, by code', ['code'])
+
+  return {
+    commit: ({ ms, events }) => {
+      commitMs.observe(ms)
+      commitEvents.observe(events)
+    },
+    delivered: (ms) => deliverMs.observe(ms),
+    conflict: () => conflicts.inc(),
+    duplicate: () => duplicates.inc(),
+    repair: () => repairs.inc(),
+    frame: (type, outcome) => frames.inc({ type, outcome }),
+    resume: (kind) => resumes.inc({ kind }),
+    slowConsumer: (step) => slow.inc({ step }),
+    closing: (code) => closings.inc({ code: String(code) }),
+    watch: ({ connections, queued_bytes, waiting_frames }) => {
+      const gauge = (name: string, help: string, read: () => number) =>
+        new Gauge({
+          name: `parley_${name}`,
+          help,
+          registers,
+          collect() {
+            this.set(read())
+          },
+        })
+      gauge('connections', 'Open connections', connections)
+      gauge('queued_bytes', 'Bytes that clients have not read yet', queued_bytes)
+      gauge('waiting_frames', 'Frames that wait for the database', waiting_frames)
+    },
+    text: async () => ({ body: await registry.metrics(), type: registry.contentType }),
+  }
+}

@@ -1,0 +1,52 @@
+import { type ErrorCode, errors, ParleyError, type Refusal } from '../../shared/protocol/index.ts'
+
+/** What leaves the hub for an error: refusals as they are; a database that is out of reach as UNAVAILABLE; a fault of ours as INTERNAL, without its message. */
+export function refusalOf(error: unknown, correlation_id: string): { refusal: Refusal; status: number; ours: boolean } {
+  if (isOutOfReach(error))
+    return { refusal: new ParleyError('UNAVAILABLE').toRefusal(correlation_id), status: errors.UNAVAILABLE.status, ours: false }
+  if (error instanceof ParleyError) return { refusal: error.toRefusal(correlation_id), status: errors[error.code].status, ours: false }
+  const internal = new ParleyError('INTERNAL')
+  return { refusal: internal.toRefusal(correlation_id), status: errors.INTERNAL.status, ours: true }
+}
+
+/** What the driver throws when no server answers it. By name, for the driver makes a class of its own for each. */
+const OUT_OF_REACH =
+  /^Mongo(ServerSelection|Network|NetworkTimeout|NotConnected|TopologyClosed|ClientClosed|PoolCleared|PoolClosed|WaitQueueTimeout|OperationTimeout)/
+
+function isOutOfReach(error: unknown): boolean {
+  return error instanceof Error && OUT_OF_REACH.test(error.name)
+}
+
+/** The refusal as problem+json (RFC 9457). */
+export function problemOf(refusal: Refusal, { status, instance }: { status: number; instance: string }) {
+  const { title, detail, ...rest } = refusal
+  return {
+    type: `urn:parley:error:${refusal.code}`,
+    title,
+    status,
+    ...(detail === undefined ? {} : { detail }),
+    instance,
+    ...rest,
+  }
+}
+
+/** What Express and its parsers throw, as rows of our table. */
+export function fromHttpError(error: unknown): unknown {
+  if (typeof error !== 'object' || error === null || error instanceof ParleyError || !('type' in error || 'status' in error)) return error
+  const type = 'type' in error ? String(error.type) : ''
+  const known: Partial<Record<string, ErrorCode>> = {
+    'entity.too.large': 'FRAME_TOO_LARGE',
+    'entity.parse.failed': 'REQUEST_INVALID',
+    'encoding.unsupported': 'MEDIA_TYPE_UNSUPPORTED',
+    'charset.unsupported': 'MEDIA_TYPE_UNSUPPORTED',
+  }
+  const code = known[type]
+  if (code !== undefined)
+    return new ParleyError(code, { detail: code === 'REQUEST_INVALID' ? 'The body is not JSON' : undefinedToTitle(code) })
+  const status = 'status' in error ? Number(error.status) : 500
+  return status >= 400 && status < 500 ? new ParleyError('REQUEST_INVALID', { detail: 'The request could not be read' }) : error
+}
+
+function undefinedToTitle(code: ErrorCode): string {
+  return errors[code].title
+}

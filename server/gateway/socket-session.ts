@@ -1,0 +1,90 @@
+import type { Socket } from 'socket.io'
+import { type CloseCode, closeCodes, type Push, type PushType } from '../../shared/protocol/index.ts'
+import { type Clock, isoTime } from '../core/clock.ts'
+import type { Principal } from '../core/principal.ts'
+import { audienceOf, type Session } from '../pipeline/session.ts'
+import type { Meter } from './meter.ts'
+
+/** How long before the end of its credentials a client is told, and how long after it may still renew them. */
+const EXPIRING_MS = 60_000
+const GRACE_MS = 10_000
+
+/** A Socket.IO connection as the features see it. */
+export function createSocketSession(
+  socket: Socket,
+  { principal, clock, meter }: { principal: Principal; clock: Clock; meter: Meter },
+): Session {
+  const listeners: ((graceful: boolean) => void)[] = []
+  const asked = new Set<(wasAnswered: boolean) => void>()
+  let gone: { graceful: boolean } | undefined
+  let cancelExpiry: (() => void) | undefined
+
+  socket.on('disconnect', (reason) => {
+    gone = { graceful: reason === 'client namespace disconnect' }
+    cancelExpiry?.()
+    for (const settle of asked) settle(false)
+    asked.clear()
+    for (const run of listeners.splice(0)) run(gone.graceful)
+  })
+
+  const session: Session = {
+    id: socket.id,
+    principal,
+    isOpen: () => gone === undefined && socket.connected,
+    send: (type, payload) => void socket.emit(type, payload),
+    ask,
+    enter: (audience) => void socket.join(audience),
+    exit: (audience) => void socket.leave(audience),
+    drained,
+    expireAt,
+    onClose: (run) => {
+      if (gone === undefined) listeners.push(run)
+      else run(gone.graceful)
+    },
+    close,
+  }
+  session.enter(audienceOf.principal(principal.id))
+  return session
+
+  function ask<T extends PushType>(type: T, payload: Push<T>): Promise<boolean> {
+    if (gone !== undefined) return Promise.resolve(false)
+    return new Promise((resolve) => {
+      asked.add(resolve)
+      socket.emit(type, payload, () => {
+        asked.delete(resolve)
+        resolve(true)
+      })
+    })
+  }
+
+  function drained(): Promise<void> {
+    const { conn } = socket
+    // engine.io keeps what it has not handed to the transport yet in this buffer, and says `drain` when it is empty.
+    if (gone !== undefined || (conn as unknown as { writeBuffer: unknown[] }).writeBuffer.length === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      const done = () => {
+        conn.off('drain', done)
+        conn.off('close', done)
+        resolve()
+      }
+      conn.on('drain', done)
+      conn.on('close', done)
+    })
+  }
+
+  function expireAt(ms: number | null): void {
+    cancelExpiry?.()
+    if (ms === null) return
+    cancelExpiry = clock.after(ms - EXPIRING_MS - clock.now(), () => {
+      session.send('auth.expiring', { at: isoTime(ms) })
+      cancelExpiry = clock.after(ms + GRACE_MS - clock.now(), () => close(closeCodes.CREDENTIALS_EXPIRED, 'The credentials have expired'))
+    })
+  }
+
+  function close(code: CloseCode, reason: string): void {
+    meter.closing(code)
+    session.send('closing', { code, reason })
+    if (code < 4400) socket.conn.close()
+    else socket.disconnect(true)
+  }
+}

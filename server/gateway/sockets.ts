@@ -1,0 +1,148 @@
+import type { Server as HttpServer } from 'node:http'
+import { type Namespace, Server } from 'socket.io'
+import type { Adapter } from 'socket.io-adapter'
+import { v4 as uuid } from 'uuid'
+import { closeCodes, type Limits } from '../../shared/protocol/index.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Principal } from '../core/principal.ts'
+import type { Receive } from '../pipeline/receive.ts'
+import type { Broadcast, Session } from '../pipeline/session.ts'
+import { backlogOf } from './backlog.ts'
+import { addEchoes, conformanceOptions } from './conformance.ts'
+import { openDoor } from './frame-door.ts'
+import { createFrameLimits } from './frame-limits.ts'
+import type { LogEvent } from './logger.ts'
+import { measuredParser } from './measured-parser.ts'
+import type { Meter } from './meter.ts'
+import { refusalOf } from './problem.ts'
+import { createSlowConsumers, defaultLadder, type Ladder } from './slow-consumers.ts'
+import { createSocketSession } from './socket-session.ts'
+
+/** Whoever it is, and until when its credentials hold. */
+export interface Admission {
+  principal: Principal
+  expires_at_ms: number | null
+}
+
+export interface SocketDeps {
+  clock: Clock
+  limits: Limits
+  logEvent: LogEvent
+  meter: Meter
+  ladder?: Ladder
+  /** Joins this node to others; without it there is one. */
+  adapter?: (nsp: Namespace) => Adapter
+  /** For protocol test suites. */
+  conformance?: boolean | undefined
+  /** Throws UNAUTHENTICATED. */
+  admit(handshake: { auth: unknown; cookie: string | undefined; origin: string | undefined }): Promise<Admission>
+}
+
+/** Above the largest frame, so that a frame which is too large is refused and its socket lives. */
+const LARGEST_MESSAGE = 1_048_576
+const NAMESPACE = '/rooms'
+const DRAIN_SLICE = 200
+const DRAIN_SPREAD_MS = 1_000
+// A client that does not read must not keep the others from being sent away.
+const DRAIN_PATIENCE_MS = 500
+
+/** The Socket.IO side of the hub. It knows sockets and frames, and no feature. */
+export function createSockets(http: HttpServer, deps: SocketDeps) {
+  const { clock, limits, logEvent, meter } = deps
+  const frameLimits = createFrameLimits({ limits, clock })
+  const slowConsumers = createSlowConsumers({ clock, ladder: deps.ladder ?? defaultLadder, meter })
+  const io = new Server(http, {
+    maxHttpBufferSize: LARGEST_MESSAGE,
+    serveClient: false,
+    ...(deps.adapter === undefined ? {} : { adapter: deps.adapter as never }),
+    parser: measuredParser,
+    transports: ['websocket', 'polling'],
+    // Nothing is served to other origins; a browser elsewhere cannot even poll.
+    cors: { origin: false },
+    ...(deps.conformance ? conformanceOptions : {}),
+  })
+  if (deps.conformance) addEchoes(io)
+  const rooms = io.of(NAMESPACE)
+  const sessions = new Map<string, Session>()
+  let receive: Receive | undefined
+
+  rooms.use((socket, next) => {
+    const { auth, headers } = socket.handshake
+    deps.admit({ auth, cookie: headers.cookie, origin: headers.origin }).then(
+      (admission) => {
+        socket.data = admission
+        next()
+      },
+      (error: unknown) => next(asConnectError(error)),
+    )
+  })
+
+  rooms.on('connection', (socket) => {
+    const { principal, expires_at_ms } = socket.data as Admission
+    const session = createSocketSession(socket, { principal, clock, meter })
+    sessions.set(session.id, session)
+    session.onClose(() => sessions.delete(session.id))
+    session.expireAt(expires_at_ms)
+    slowConsumers.add(session, backlogOf(socket))
+    openDoor(socket, session, { limits, frameLimits, meter, logEvent, isOverloaded: slowConsumers.isOverloaded, receive: () => receive })
+  })
+
+  /** To the connections of this node, but for those that do not keep up. An audience that nobody is in costs no encoding. */
+  const broadcastHere: Broadcast = (audience, type, payload) => {
+    const members = rooms.adapter.rooms.get(audience)
+    if (members === undefined) return
+    const slow: string[] = []
+    const isEvent = type === 'events'
+    for (const id of members) if (!slowConsumers.takes(id, { isEvent, lag: (session) => lag(session, audience, payload) })) slow.push(id)
+    if (slow.length === 0) rooms.local.to(audience).emit(type, payload)
+    else if (slow.length < members.size) rooms.local.to(audience).except(slow).emit(type, payload)
+  }
+
+  /** No more events for this one, until it joins again from where it is. */
+  function lag(session: Session, audience: string, payload: object): void {
+    session.exit(audience)
+    if ('contract_id' in payload && 'last' in payload)
+      session.send('lagging', { contract_id: String(payload.contract_id), head: Number(payload.last) })
+  }
+
+  /** Sends everyone away, in slices and each with a pause of its own, so that they do not all come back at once; then closes. */
+  async function close(): Promise<void> {
+    slowConsumers.close()
+    const all = [...sessions.values()]
+    for (let at = 0; at < all.length; at += DRAIN_SLICE) {
+      const slice = all.slice(at, at + DRAIN_SLICE)
+      for (const session of slice) {
+        const retry_after_ms = Math.round(Math.random() * DRAIN_SPREAD_MS)
+        session.send('closing', { code: closeCodes.GOING_AWAY, retry_after_ms, reason: 'The hub is going away' })
+        meter.closing(closeCodes.GOING_AWAY)
+      }
+      const drained = Promise.all(slice.map((session) => session.drained()))
+      await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, DRAIN_PATIENCE_MS).unref())])
+    }
+    await io.close()
+  }
+
+  return {
+    broadcastHere,
+    /** Whether a connection of this node is in the audience. */
+    hasAudience: (audience: string) => rooms.adapter.rooms.has(audience),
+    close,
+    queuedBytes: slowConsumers.queuedBytes,
+    /** From here on every frame is UNAVAILABLE; those under way are still answered. */
+    shut: () => {
+      receive = undefined
+    },
+    connections: () => sessions.size,
+    /** Opens the door: before, every frame is UNAVAILABLE. */
+    open: (door: Receive) => {
+      receive = door
+    },
+  }
+}
+
+export type Sockets = ReturnType<typeof createSockets>
+
+function asConnectError(error: unknown): Error {
+  const { refusal } = refusalOf(error, uuid())
+  return Object.assign(new Error(refusal.code), { data: refusal })
+}

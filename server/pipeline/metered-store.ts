@@ -1,0 +1,16 @@
+import type { EventStore } from './event-store.ts'
+import type { LogMeter } from './log-meter.ts'
+
+/** The store, with each commit measured. */
+export function meteredStore(store: EventStore, meter: LogMeter): EventStore {
+  return {
+    ...store,
+    insert: async (documents) => {
+      const began = performance.now()
+      const outcome = await store.insert(documents)
+      meter.commit({ ms: performance.now() - began, events: documents.length })
+      if (outcome.state === 'stopped' && outcome.duplicate) meter.conflict()
+      return outcome
+    },
+  }
+}

@@ -1,0 +1,39 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Principal } from '../core/principal.ts'
+
+export interface RouteRequest {
+  /** Undefined only on a route that is open. */
+  principal: Principal | undefined
+  params: Readonly<Record<string, string>>
+  /** As they came; a route parses them with its schema by `parse`. */
+  query: unknown
+  body: unknown
+  headers: IncomingHttpHeaders
+  ip: string
+  correlation_id: string
+}
+
+export interface RouteAnswer {
+  status: number
+  /** JSON, or nothing (204). */
+  body?: unknown
+  headers?: Record<string, string>
+  /** Plain text in the place of JSON. */
+  text?: string
+}
+
+/** One row of the HTTP face. The gateway mounts it, and knows no feature by name. */
+export interface Route {
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** Express 5 path: `/contracts/:id/events`. */
+  path: string
+  /** `public` = anyone, and nobody is asked who it is; `open` = anyone; `principal` = signed in; `operator` = an admin, or the operator's token. */
+  access: 'public' | 'open' | 'principal' | 'operator'
+  handle(request: RouteRequest): Promise<RouteAnswer>
+}
+
+/** A route behind `principal` or `operator` always has one; this says so to the compiler, and fails loudly if the table is wrong. */
+export function principalOf({ principal }: RouteRequest): Principal {
+  if (principal === undefined) throw new Error('the route is open, but asks who is there')
+  return principal
+}

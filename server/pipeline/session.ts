@@ -1,0 +1,32 @@
+import type { CloseCode, Push, PushType } from '../../shared/protocol/index.ts'
+import type { Principal } from '../core/principal.ts'
+
+/** One connection, as the features see it. The gateway gives it; when its socket is gone, `isOpen` is false and everything else does nothing. */
+export interface Session {
+  /** Names the connection on this node. */
+  readonly id: string
+  principal: Principal
+  isOpen(): boolean
+  send<T extends PushType>(type: T, payload: Push<T>): void
+  /** Sends and waits for the acknowledgement, whatever it holds. False when none came before the connection ended. */
+  ask<T extends PushType>(type: T, payload: Push<T>): Promise<boolean>
+  /** From here on it gets what is told to the audience. Takes effect at once, between two events of a room. */
+  enter(audience: string): void
+  exit(audience: string): void
+  /** Resolves when what was sent has left the process. */
+  drained(): Promise<void>
+  /** When its credentials end, in milliseconds since 1970; null = not by themselves. */
+  expireAt(ms: number | null): void
+  onClose(run: (graceful: boolean) => void): void
+  close(code: CloseCode, reason: string): void
+}
+
+/** Tells every connection of an audience, on every node. The word may get lost on the way to another node. */
+export type Broadcast = <T extends PushType>(audience: string, type: T, payload: Push<T>) => void
+
+/** The audiences of a contract: events for those who see staff notes and those who do not, and what is not history for both. */
+export const audienceOf = {
+  events: (contract_id: string, seesNotes: boolean) => `contract:${contract_id}:${seesNotes ? 'staff' : 'all'}`,
+  ephemeral: (contract_id: string) => `contract:${contract_id}:ephemeral`,
+  principal: (id: string) => `principal:${id}`,
+}
