@@ -1,0 +1,70 @@
+import type { Refusal } from '../../../shared/protocol/index.ts'
+import { RefusedError } from '../../sdk/index.ts'
+
+// Longer than a busy hub needs, shorter than a person's patience.
+const TIMEOUT_MS = 20_000
+
+/** Asks the hub over HTTP, with the browser's cookie. Rejects with a RefusedError: the hub's own, or UNREACHABLE. */
+export async function api<T>(method: string, path: string, { body, signal }: { body?: unknown; signal?: AbortSignal } = {}): Promise<T> {
+  const response = await ask(method, path, { body, signal })
+  if (response.status === 204) return undefined as T
+  const answer: unknown = await response.json().catch(() => undefined)
+  // The hub answered by its own schema for this route; a page is as old as the hub that served it, or nearly.
+  if (response.ok && answer !== undefined) return answer as T
+  throw new RefusedError(isProblem(answer) ? answer : notOurs(response.status))
+}
+
+/** The same for an answer that is plain text. */
+export async function apiText(path: string): Promise<string> {
+  const response = await ask('GET', path, {})
+  if (response.ok) return response.text()
+  const answer: unknown = await response.json().catch(() => undefined)
+  throw new RefusedError(isProblem(answer) ? answer : notOurs(response.status))
+}
+
+export function toRefused(thrown: unknown): RefusedError {
+  if (thrown instanceof RefusedError) return thrown
+  return new RefusedError({
+    ...{ code: 'CONSOLE_FAULT', title: 'The console failed', detail: String(thrown) },
+    ...{ fix: 'Reload the page.', retry: 'never', correlation_id: '' },
+  })
+}
+
+async function ask(
+  method: string,
+  path: string,
+  { body, signal }: { body?: unknown; signal?: AbortSignal | undefined },
+): Promise<Response> {
+  const limit = AbortSignal.timeout(TIMEOUT_MS)
+  const init: RequestInit = {
+    method,
+    headers: { accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    signal: signal ? AbortSignal.any([signal, limit]) : limit,
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  }
+  try {
+    return await fetch(path, init)
+  } catch (cause) {
+    if (signal?.aborted) throw cause
+    throw new RefusedError(unreachable, { cause })
+  }
+}
+
+const unreachable: Refusal = {
+  code: 'UNREACHABLE',
+  title: 'The hub cannot be reached',
+  fix: 'Check that it is running and that you are online, then try again.',
+  retry: 'later',
+  correlation_id: '',
+}
+
+function notOurs(status: number): Refusal {
+  const fix = 'Something between this page and the hub answered in its place. Try again, then ask whoever runs the hub.'
+  return { code: 'ANSWER_INVALID', title: `The answer ${status} is not the hub's`, fix, retry: 'later', correlation_id: '' }
+}
+
+function isProblem(value: unknown): value is Refusal {
+  if (typeof value !== 'object' || value === null) return false
+  const { code, title, fix } = value as Partial<Record<keyof Refusal, unknown>>
+  return [code, title, fix].every((text) => typeof text === 'string')
+}

@@ -1,0 +1,99 @@
+import { useEffect } from 'preact/hooks'
+import { contracts, forgetContracts, refreshContracts } from '../contracts.ts'
+import { isPageVisible } from '../page-visible.ts'
+import { onLinkClick, openRoomId, route } from '../route.ts'
+import { hub, hubState, session, startSession } from '../session.ts'
+import { AccountBar } from './account-bar.tsx'
+import { ConnectionStrip } from './connection-strip.tsx'
+import { LiveLog } from './live-log.tsx'
+import { RoomList } from './room-list.tsx'
+import { RoomPage } from './room-page.tsx'
+import { SignIn } from './sign-in.tsx'
+import { SignedOut } from './signed-out.tsx'
+import { Trouble } from './trouble.tsx'
+
+export function App({ token }: { token: string | undefined }) {
+  useEffect(() => {
+    document.addEventListener('click', onLinkClick)
+    return () => document.removeEventListener('click', onLinkClick)
+  }, [])
+  const { state } = session.value
+  if (token !== undefined && route.value.page === 'sign-in') return <SignIn token={token} />
+  if (session.value.state === 'signed-out') return <SignedOut because={session.value.because} />
+  if (session.value.state === 'failed') {
+    return (
+      <main class="notice">
+        <h1>Parley</h1>
+        <Trouble error={session.value.error} what="The console" onRetry={() => void startSession()} />
+      </main>
+    )
+  }
+  return state === 'starting' ? <Starting /> : <Console />
+}
+
+function Starting() {
+  return (
+    <main class="notice late" aria-busy="true">
+      <h1>Parley</h1>
+      <p>Opening the console …</p>
+    </main>
+  )
+}
+
+// Staff see contracts of others too, of which no push tells them.
+const REFRESH_MS = 30_000
+
+/** List and room side by side, or one of them where there is no room for both: the style sheet chooses, so nothing is made anew. */
+function Console() {
+  const room = openRoomId.value
+  const isLive = hubState.value === 'live'
+  const isVisible = isPageVisible.value
+  const connected = hub.value
+
+  useEffect(() => connected?.on('contract', () => void refreshContracts()), [connected])
+  useEffect(() => {
+    // A connection that is gone is the strip's to tell; the list is read again when it is back.
+    if (!isVisible || (!isLive && contracts.peek().items !== undefined)) return
+    void refreshContracts()
+    const timer = setInterval(() => void refreshContracts(), REFRESH_MS)
+    return () => clearInterval(timer)
+  }, [isLive, isVisible])
+  useEffect(() => forgetContracts, [])
+  useEffect(() => {
+    if (room === undefined) document.title = 'Rooms · Parley'
+  }, [room])
+
+  return (
+    <div class={`console ${room === undefined ? 'shows-list' : 'shows-room'}`}>
+      <nav class="skip-links" aria-label="Skip">
+        <a href="#rooms">Skip to the list of rooms</a>
+        {room !== undefined && <a href="#timeline">Skip to the timeline</a>}
+        {room !== undefined && <a href="#message">Skip to the message box</a>}
+      </nav>
+      <ConnectionStrip />
+      <AccountBar />
+      <RoomList openId={room} />
+      <Pane room={room} />
+      <LiveLog />
+    </div>
+  )
+}
+
+function Pane({ room }: { room: string | undefined }) {
+  if (room !== undefined) return <RoomPage key={room} contract_id={room} />
+  const isUnknown = route.value.page === 'unknown'
+  return (
+    <main class="room room-none">
+      {isUnknown ? (
+        <>
+          <h1>There is no such page</h1>
+          <p>
+            <a href="/app/rooms">All rooms</a>
+          </p>
+        </>
+      ) : (
+        <p>Choose a room to see what happens in it.</p>
+      )}
+    </main>
+  )
+}

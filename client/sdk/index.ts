@@ -1,0 +1,36 @@
+/** The sdk for Node and the browser. `file-storage.ts` stands apart: it needs node:fs. */
+export { CallError, type CallOutcome } from './call-error.ts'
+export type { Clock } from './clock.ts'
+export { connect } from './connect.ts'
+export { RefusedError } from './refused-error.ts'
+export { browserStorage, memoryStorage, type OutboxEntry, type OutboxStorage } from './storage.ts'
+export type {
+  By,
+  Call,
+  CallOptions,
+  ConnectOptions,
+  Credential,
+  EventsOptions,
+  Hub,
+  HubEvents,
+  HubState,
+  InputSchema,
+  JsonSchema,
+  PendingFrame,
+  Place,
+  PostOptions,
+  Principal,
+  Problem,
+  Room,
+  RoomEvent,
+  RoomEvents,
+  RoomOptions,
+  RoomReset,
+  RoomState,
+  RoomsOptions,
+  RoomView,
+  ToolCall,
+  ToolDefinition,
+  Unsubscribe,
+  WireEvent,
+} from './types.ts'

@@ -1,0 +1,71 @@
+import type { Refusal } from '../../shared/protocol/index.ts'
+
+type Retry = Refusal['retry']
+
+/** Refusals that the sdk makes itself, in the shape of the hub's. */
+const ownRefusals = {
+  NOT_CONNECTED: { retry: 'later', title: 'There is no connection to the hub', fix: 'Wait for the state `live`.' },
+  NO_ANSWER: { retry: 'later', title: 'The hub did not acknowledge in time', fix: 'Send the same again, with the same key.' },
+  ANSWER_INVALID: { retry: 'later', title: 'The answer is not of this protocol', fix: 'Check that `url` is the address of a hub.' },
+  UNREACHABLE: { retry: 'later', title: 'The hub cannot be reached', fix: 'Check the address, and that the hub is running.' },
+  HUB_CLOSED: { retry: 'never', title: 'The connection was closed', fix: 'Connect again; what was not acknowledged is in the storage.' },
+  CREDENTIALS_ENDED: { retry: 'never', title: 'The credentials are no longer valid', fix: 'Connect again with new credentials.' },
+  CLOSED_FOR_GOOD: { retry: 'never', title: 'The hub closed the connection for good', fix: 'Read `detail`; do not come back unchanged.' },
+  ROOM_LEFT: { retry: 'never', title: 'The room was left', fix: 'Join the room again.' },
+  ROOM_RESET: { retry: 'never', title: "The room's log was replaced", fix: 'Read the room to see whether it happened; ask again if not.' },
+  STREAM_INCOMPLETE: {
+    retry: 'never',
+    title: 'Chunks were sent while there was no connection, and the hub no longer gives them',
+    fix: 'Use `result()`: the output is whole.',
+  },
+} as const satisfies Record<string, { retry: Retry; title: string; fix: string }>
+
+export type OwnRefusalCode = keyof typeof ownRefusals
+
+/** A refusal of the hub, or of the sdk itself. Act on `code` and `retry`, never on the sentences. */
+export class RefusedError extends Error {
+  readonly code: string
+  readonly title: string
+  /** What to do about it. */
+  readonly fix: string
+  readonly retry: Retry
+  readonly facts: Readonly<Record<string, unknown>>
+  readonly errors: readonly { pointer: string; detail: string }[]
+  /** Finds the refusal in the hub's logs; empty for the sdk's own. */
+  readonly correlation_id: string
+
+  constructor(refusal: Refusal, options?: ErrorOptions) {
+    super(`${refusal.code}: ${refusal.detail ?? refusal.title}. ${refusal.fix}`, options)
+    this.name = 'RefusedError'
+    this.code = refusal.code
+    this.title = refusal.title
+    this.fix = refusal.fix
+    this.retry = refusal.retry
+    this.facts = refusal.facts ?? {}
+    this.errors = refusal.errors ?? []
+    this.correlation_id = refusal.correlation_id
+  }
+
+  /** The pause that the hub asked for, in milliseconds. */
+  get retry_after_ms(): number {
+    const asked = this.facts.retry_after_ms
+    return typeof asked === 'number' && asked > 0 ? asked : 0
+  }
+}
+
+export function ownRefusal(code: OwnRefusalCode, detail?: string, options?: ErrorOptions): RefusedError {
+  return new RefusedError({ code, ...ownRefusals[code], ...(detail === undefined ? {} : { detail }), correlation_id: '' }, options)
+}
+
+export function isRefusal(value: unknown): value is Refusal {
+  return isRecord(value) && typeof value.code === 'string' && typeof value.retry === 'string' && typeof value.fix === 'string'
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Whatever was thrown, as an error. */
+export function toError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown))
+}
