@@ -1,0 +1,82 @@
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export interface Counts {
+  passed: number
+  failed: number
+}
+
+// Far above the whole suite's time; a hung run ends as a failure while the CI still waits.
+const RUN_LIMIT_MS = 13 * 60_000
+// After the last test only hooks' leftovers are closed; what is still open then keeps the process alive for ever.
+const EXIT_LIMIT_MS = 20_000
+const POLL_MS = 500
+
+/**
+ * Runs mocha in `project` with the given arguments on top of .mocharc.json and counts what it ran. A crash, a hang, an end without
+ * a report, and a run without any test are one failure each.
+ */
+export async function runMocha(project: string, args: string[]): Promise<Counts> {
+  const folder = mkdtempSync(join(tmpdir(), 'parley-mocha-'))
+  try {
+    const countsFile = join(folder, 'counts.json')
+    const configFile = join(folder, 'mocharc.json')
+    writeFileSync(configFile, JSON.stringify(mochaConfig(project, args)))
+    const reporter = fileURLToPath(new URL('counting-reporter.ts', import.meta.url))
+    const options = ['--config', configFile, '--reporter', reporter, '--reporter-option', `counts=${countsFile}`]
+    const fault = await run({ project, args: [...options, ...args], countsFile })
+    return judged({ counts: readCounts(countsFile), fault })
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** Mocha adds the files of its command line to those of its configuration; a developer who names files wants those alone. */
+function mochaConfig(project: string, args: string[]): Record<string, unknown> {
+  const { spec, ...config } = JSON.parse(readFileSync(join(project, '.mocharc.json'), 'utf8'))
+  const namesFiles = args.some((arg) => !arg.startsWith('-') && arg.endsWith('.ts'))
+  return namesFiles ? config : { spec, ...config }
+}
+
+/** Resolves to what was wrong with the run itself, or null. */
+function run({ project, args, countsFile }: { project: string; args: string[]; countsFile: string }): Promise<string | null> {
+  return new Promise((resolve) => {
+    const began = Date.now()
+    let reported_at = 0
+    let fault: string | null = null
+    const mocha = spawn(join(project, 'node_modules/.bin/mocha'), args, { cwd: project, stdio: ['ignore', 'inherit', 'inherit'] })
+    const watch = setInterval(() => {
+      if (reported_at === 0 && existsSync(countsFile)) reported_at = Date.now()
+      if (reported_at !== 0 && Date.now() - reported_at > EXIT_LIMIT_MS) fault = 'the tests left something open, so mocha did not end'
+      if (Date.now() - began > RUN_LIMIT_MS) fault = `mocha ran longer than ${RUN_LIMIT_MS / 60_000} minutes`
+      if (fault !== null) mocha.kill('SIGKILL')
+    }, POLL_MS)
+    mocha.once('error', (error) => {
+      clearInterval(watch)
+      resolve(`mocha could not be started (${error.message})`)
+    })
+    mocha.once('exit', (code, signal) => {
+      clearInterval(watch)
+      resolve(fault ?? endFault({ countsFile, ending: signal ?? code }))
+    })
+  })
+}
+
+function endFault({ countsFile, ending }: { countsFile: string; ending: string | number | null }): string | null {
+  if (!existsSync(countsFile)) return `mocha ended before it reported (${ending})`
+  const { failed } = readCounts(countsFile)
+  return ending === 0 || failed > 0 ? null : `mocha ended with ${ending} after its report`
+}
+
+/** What our own reporter wrote, or nothing when it came to no report. */
+const readCounts = (file: string): Counts => (existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : { passed: 0, failed: 0 })
+
+function judged({ counts, fault }: { counts: Counts; fault: string | null }): Counts {
+  const trouble = fault ?? (counts.passed + counts.failed === 0 ? 'no test ran' : null)
+  if (trouble === null) return counts
+  console.error(`scripts/test: ${trouble}.`)
+  return { ...counts, failed: counts.failed + 1 }
+}

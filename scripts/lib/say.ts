@@ -1,0 +1,26 @@
+import { relative } from 'node:path'
+import { logTail } from './log-tail.ts'
+import type { Ending } from './start-child.ts'
+
+/** Does a long step under one line that ends with the seconds it took. */
+export async function timed<T>(what: string, work: () => Promise<T>): Promise<T> {
+  const began = Date.now()
+  process.stdout.write(`${what} … `)
+  try {
+    return await work()
+  } finally {
+    console.log(`${((Date.now() - began) / 1000).toFixed(1)} s`)
+  }
+}
+
+export const describeEnding = ({ code, signal }: Ending): string => (signal === null ? `exit code ${code}` : `signal ${signal}`)
+
+/** The end of a log, to stand below a sentence that says what went wrong. */
+export const quoteLog = (logFile: string): string =>
+  [...logTail(logFile).map((line) => `  | ${line}`), `  The whole log: ${shortPath(logFile)}`].join('\n')
+
+/** A path as the person would type it, when that is shorter. */
+export const shortPath = (path: string): string => {
+  const near = relative(process.cwd(), path)
+  return near.length < path.length && !near.startsWith('..') ? near : path
+}
