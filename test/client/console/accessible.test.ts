@@ -1,0 +1,106 @@
+import AxeBuilder from '@axe-core/playwright'
+import { expect } from 'chai'
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import { startHub, type TestHub } from '../../harness/hub.ts'
+import { connectAgent, openContract, registerAgent, signUp } from '../../harness/people.ts'
+import { buildConsole, launchBrowser, openPage, openRoom, operatorOf, signedIn, speaker } from './console-world.ts'
+
+const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
+const looks: Record<string, BrowserContextOptions> = {
+  wide: {},
+  dark: { colorScheme: 'dark' },
+  narrow: { viewport: { width: 360, height: 740 } },
+  'narrow and dark': { viewport: { width: 360, height: 740 }, colorScheme: 'dark' },
+  'forced colours': { forcedColors: 'active' },
+}
+
+async function violationsOf(page: Page): Promise<string[]> {
+  const { violations } = await new AxeBuilder({ page }).withTags(TAGS).analyze()
+  return violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html}\n${failureSummary}`))
+}
+
+describe('console: for everyone', function () {
+  this.timeout(90_000)
+  let hub: TestHub
+  let browser: Browser
+  let contract_id: string
+
+  before(async () => {
+    await buildConsole()
+    ;[hub, browser] = await Promise.all([startHub(), launchBrowser()])
+    const [ada, provider] = [await signUp(hub, ['requester'], 'Ada'), await registerAgent(hub, 'Scribe')]
+    ;({ contract_id } = await openContract(hub, { requester: ada, provider }))
+    await openContract(hub, { requester: ada, provider })
+    const agent = await connectAgent(hub, provider, [{ name: 'search', description: 'Finds', input_schema: true }])
+    agent.socket.on('core.tool.call', (_call, ack) => ack({}))
+    const [operator, requester, scribe] = [
+      await speaker(hub, await operatorOf(hub), contract_id),
+      await speaker(hub, ada, contract_id),
+      await speaker(hub, provider, contract_id),
+    ]
+    await requester.say('Please sort the archive')
+    await scribe.say('I begin with the text files')
+    await scribe.say('and go on with the scans')
+    await operator.say('Two pages are missing', 'staff')
+    await operator.say(`Long ${'words and lines\n'.repeat(60)}`)
+    const done = await operator.must('tool.call', { contract_id, key: 'done', tool: 'search', input: { words: ['a'] } })
+    await agent.must('agent.tool.result', { call_id: done.call_id, status: 'succeeded', output: { found: 2 } })
+    await operator.must('tool.call', { contract_id, key: 'unknown', tool: 'unknown', input: {} })
+    const running = await operator.must('tool.call', { contract_id, key: 'run', tool: 'search', input: { words: ['b'] } })
+    await agent.must('agent.tool.stream', { call_id: running.call_id, seq: 1, chunk: 'reading …\n' })
+  })
+  after(async () => {
+    await browser?.close()
+    await hub?.close()
+  })
+
+  for (const [look, options] of Object.entries(looks)) {
+    it(`[CON-21] list, room, search and dialog have no fault that axe finds (${look})`, async () => {
+      const opened = await signedIn(browser, hub, options)
+      const { page } = opened
+      await page.locator('.list-row').first().waitFor()
+      expect(await violationsOf(page), 'list').to.deep.equal([])
+      await openRoom(opened, hub, contract_id)
+      await page.getByText('reading …').waitFor()
+      expect(await violationsOf(page), 'room').to.deep.equal([])
+      await page.getByRole('checkbox', { name: /Note/ }).check()
+      await page.getByRole('textbox', { name: 'Note' }).fill('a note')
+      await page.getByRole('button', { name: 'Search' }).click()
+      await page.getByRole('searchbox').fill('archive')
+      await page.locator('.search-results li').first().waitFor()
+      expect(await violationsOf(page), 'search').to.deep.equal([])
+      await page.getByRole('button', { name: 'End contract…' }).click()
+      expect(await violationsOf(page), 'dialog').to.deep.equal([])
+      await page.keyboard.press('Escape')
+      await page.goto(`${hub.url}/app/rooms/01890a5d-ac96-774b-bcce-b302099a8057`)
+      await page.getByRole('heading', { name: 'No such room' }).waitFor()
+      expect(await violationsOf(page), 'no such room').to.deep.equal([])
+    })
+
+    it(`[CON-21] sign-in has no fault that axe finds (${look})`, async () => {
+      const { page } = await openPage(browser, options)
+      await page.goto(`${hub.url}/app/rooms`)
+      await page.getByRole('heading', { name: 'Sign in' }).waitFor()
+      expect(await violationsOf(page), 'signed out').to.deep.equal([])
+      await page.goto(`${hub.url}/app/sign-in#token=spent`)
+      await page.getByRole('heading', { name: 'This link no longer works' }).waitFor()
+      expect(await violationsOf(page), 'spent').to.deep.equal([])
+    })
+  }
+
+  it('[CON-22] news are told by a log of short sentences, and one hears nothing of old pages or of oneself', async () => {
+    const opened = await signedIn(browser, hub)
+    await openRoom(opened, hub, contract_id)
+    const { page } = opened
+    const log = page.getByRole('log')
+    await page.getByRole('textbox', { name: 'Message' }).fill('From me')
+    await page.keyboard.press('Enter')
+    await page.locator('article', { hasText: 'From me' }).waitFor()
+    const stranger = await openContract(hub)
+    const voice = await speaker(hub, stranger.requester, stranger.contract_id)
+    await openRoom(opened, hub, stranger.contract_id)
+    await voice.say('Is anybody there?')
+    await log.getByText('Human Ada: Is anybody there?').waitFor()
+    expect((await log.textContent())?.trim()).to.equal('Human Ada: Is anybody there?')
+  })
+})

@@ -1,0 +1,93 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import type { Browser } from 'playwright-core'
+import { freePort, type HubProcess, startHubProcess } from '../../harness/hub-process.ts'
+import { api, openContract, signUp } from '../../harness/people.ts'
+import { buildConsole, launchBrowser, openRoom, seqsOn, signedIn, speaker, until, watch } from './console-world.ts'
+
+describe('console: a hub that goes and comes back', function () {
+  this.timeout(120_000)
+  let data_dir: string
+  let port: number
+  let hub: HubProcess
+  let browser: Browser
+
+  beforeEach(async () => {
+    await buildConsole()
+    data_dir = await mkdtemp(join(tmpdir(), 'parley-console-'))
+    port = await freePort()
+    ;[hub, browser] = await Promise.all([startHubProcess({ data_dir, port }), launchBrowser()])
+  })
+  afterEach(async () => {
+    await browser?.close()
+    await hub?.stop()
+    await rm(data_dir, { recursive: true, force: true })
+  })
+
+  async function bodiesOf(contract_id: string): Promise<unknown[]> {
+    const path = `/contracts/${contract_id}/events`
+    const { body } = await api<{ events: { data: { body?: string } }[] }>(hub, 'GET', path, { bearer: hub.operator_token })
+    return body.events.flatMap(({ data }) => data.body ?? [])
+  }
+
+  it('[CON-18] the strip tells of a hub that is gone, and the room catches up without loss or double', async () => {
+    const ada = await signUp(hub, ['requester'], 'Ada')
+    const { contract_id } = await openContract(hub, { requester: ada })
+    const opened = await signedIn(browser, hub)
+    await openRoom(opened, hub, contract_id)
+    const { page } = opened
+    const strip = page.locator('.strip')
+    await page.locator('.floor').waitFor()
+    const killed_at = Date.now()
+    await hub.kill()
+    await strip.getByText('Reconnecting…').waitFor()
+    expect(await page.locator('.list-stale').count()).to.equal(0)
+    expect(Date.now() - killed_at).to.be.within(1_900, 5_000)
+    await page.getByRole('textbox', { name: 'Message' }).fill('Written while it was gone')
+    await page.keyboard.press('Enter')
+    await page.locator('.outgoing').getByText('Not sent yet').waitFor()
+    await strip.getByText(/^\s*Offline since \d\d:\d\d, live data is stale/).waitFor({ timeout: 20_000 })
+
+    hub = await startHubProcess({ data_dir, port })
+    const other = await speaker(hub, ada, contract_id)
+    for (let at = 1; at <= 30; at += 1) await other.say(`Missed ${at}`)
+    await page.evaluate(() => dispatchEvent(new Event('online')))
+    await page.locator('article', { hasText: 'Written while it was gone' }).waitFor({ timeout: 40_000 })
+    await page.locator('.strip-fine').waitFor({ state: 'attached' })
+    const seqs = await until(
+      () => seqsOn(page),
+      (seen) => seen.length === 32,
+    )
+    expect(seqs).to.deep.equal(Array.from({ length: 32 }, (_, at) => at + 1))
+    expect(await bodiesOf(contract_id)).to.deep.equal([
+      ...Array.from({ length: 30 }, (_, at) => `Missed ${at + 1}`),
+      'Written while it was gone',
+    ])
+    expect(await page.locator('.outgoing').count()).to.equal(0)
+    expect(opened.faults).to.deep.equal([])
+  })
+
+  it('[CON-19] a message that was never acknowledged outlives its page, and is sent once', async () => {
+    const { contract_id } = await openContract(hub)
+    const opened = await signedIn(browser, hub)
+    await openRoom(opened, hub, contract_id)
+    await opened.page.locator('.floor').waitFor()
+    await hub.kill()
+    await opened.page.getByRole('textbox', { name: 'Message' }).fill('Do not lose me')
+    await opened.page.keyboard.press('Enter')
+    await opened.page.locator('.outgoing').getByText('Do not lose me').waitFor()
+    await opened.page.close()
+
+    hub = await startHubProcess({ data_dir, port })
+    const later = await watch(opened.context, await opened.context.newPage())
+    await openRoom(later, hub, contract_id)
+    await later.page.locator('article', { hasText: 'Do not lose me' }).waitFor()
+    await later.page.locator('.outgoing').waitFor({ state: 'detached' })
+    await later.page.reload()
+    await later.page.locator('article', { hasText: 'Do not lose me' }).waitFor()
+    expect(await bodiesOf(contract_id)).to.deep.equal(['Do not lose me'])
+    expect(later.faults).to.deep.equal([])
+  })
+})

@@ -1,0 +1,156 @@
+import { createHmac, hkdfSync } from 'node:crypto'
+import { expect } from 'chai'
+import jwt from 'jsonwebtoken'
+import { systemClock } from '../../../server/core/clock.ts'
+import { createLoginThrottle } from '../../../server/features/identity/login-throttle.ts'
+import { DAY_MS, type IdentityHub, type Json, MINUTE_MS, NOBODY, SECRET, startIdentityHub } from './identity-hub.ts'
+
+describe('sign-in by password', () => {
+  let hub: IdentityHub
+
+  before(async () => {
+    hub = await startIdentityHub()
+  })
+  after(() => hub.close())
+
+  const refresh = (refresh_token: unknown) => hub.post('/sessions/refresh', { refresh_token })
+
+  it('[ID-7] an access token is good for 15 minutes, and no other JWT is: none, other algorithms, keys, types, audiences', async () => {
+    const { user_id, email } = await hub.newUser()
+    const { access_token, expires_in } = (await hub.signIn(email)).body
+    const key = Buffer.from(hkdfSync('sha256', SECRET, 'parley/identity', 'access-token/1', 32))
+    const now = Math.floor(hub.clock.now() / 1_000)
+    const claims = { iss: 'parley', aud: 'parley', sub: user_id, iat: now, exp: now + 900 }
+    const header = { alg: 'HS256', typ: 'at+jwt', kid: '1' }
+    const forged = (changed: Json, head: Json = {}, secret = key) => signed({ ...header, ...head }, { ...claims, ...changed }, secret)
+    const bad = {
+      'no signature': forged({}).replace(/[^.]*$/, ''),
+      none: forged({}, { alg: 'none' }).replace(/[^.]*$/, ''),
+      'another algorithm': jwt.sign(claims, key, { algorithm: 'HS512', header: { ...header, alg: 'HS512' } }),
+      'another key': forged({}, {}, Buffer.alloc(32)),
+      'unknown kid': forged({}, { kid: '2' }),
+      'kid of every object': forged({}, { kid: '__proto__' }),
+      'no kid': forged({}, { kid: undefined }),
+      'another type': forged({}, { typ: 'JWT' }),
+      'foreign audience': forged({ aud: 'elsewhere' }),
+      'foreign issuer': forged({ iss: 'elsewhere' }),
+      expired: forged({ exp: now }),
+      'no end': forged({ exp: undefined }),
+      'the system': forged({ sub: 'system' }),
+      nobody: forged({ sub: NOBODY }),
+    }
+    expect((await hub.me(forged({}))).status, 'control').to.equal(200)
+    for (const [what, text] of Object.entries(bad)) expect((await hub.me(text)).status, what).to.equal(401)
+    hub.clock.advance(Number(expires_in) * 1_000 - 10_000)
+    expect((await hub.me(access_token)).body).to.deep.equal({ id: user_id, kind: 'user', name: 'Ann', roles: ['requester'] })
+    hub.clock.advance(10_000)
+    expect((await hub.me(access_token)).status).to.equal(401)
+  })
+
+  it('[ID-8] a refresh token works once; used again, it ends its family, and a guess ends none', async () => {
+    const { email } = await hub.newUser()
+    const [one, other] = [(await hub.signIn(email)).body, (await hub.signIn(email)).body]
+    const guess = `${String(one['refresh_token']).slice(0, 40)}${'A'.repeat(36)}`
+    expect((await refresh(guess)).status).to.equal(401)
+    const next = await refresh(one['refresh_token'])
+    expect([next.status, next.headers.get('cache-control')]).to.deep.equal([200, 'no-store'])
+    expect((await hub.me(next.body['access_token'])).status).to.equal(200)
+    expect((await refresh(one['refresh_token'])).status).to.equal(401)
+    expect((await refresh(next.body['refresh_token'])).status).to.equal(401)
+    expect((await refresh(other['refresh_token'])).status).to.equal(200)
+  })
+
+  it('[ID-8] of twenty that use a refresh token at once, one at most gets on, and its family ends', async () => {
+    const { email } = await hub.newUser()
+    const { refresh_token } = (await hub.signIn(email)).body
+    const raced = await Promise.all(Array.from({ length: 20 }, () => refresh(refresh_token)))
+    const won = raced.filter(({ status }) => status === 200)
+    expect(won).to.have.length(1)
+    expect((await refresh(won[0]?.body['refresh_token'])).status).to.equal(401)
+  })
+
+  it('[ID-8] a refresh token that lay unused for 30 days is spent', async () => {
+    const { refresh_token } = (await hub.signIn((await hub.newUser()).email)).body
+    hub.clock.advance(30 * DAY_MS)
+    expect((await refresh(refresh_token)).status).to.equal(401)
+  })
+
+  it('[ID-9] an unknown user gets the answer of a wrong password, after about the same time', async () => {
+    const { email } = await hub.newUser()
+    const refused = async (address: string, password = 'wrong') => {
+      const began = performance.now()
+      const { status, body } = await hub.signIn(address, password)
+      return { ms: performance.now() - began, answer: { status, ...body, correlation_id: '' } }
+    }
+    const [known, unknown] = [await refused(email), await refused(hub.newEmail())]
+    expect(known.answer).to.include({ status: 401, code: 'UNAUTHENTICATED' })
+    expect(unknown.answer).to.deep.equal(known.answer)
+    // Without the comparison it would be a hundredth. The bound is wide, for the machine may be busy.
+    expect(unknown.ms).to.be.greaterThan(known.ms / 8)
+    const withoutPassword = await refused('operator@parley.invalid', '')
+    expect(withoutPassword.answer).to.deep.equal(known.answer)
+  })
+
+  it('[ID-10] ten failures close an account to sign-in for 15 minutes, the right password too; others are not touched', async () => {
+    const [victim, other, nobody] = [(await hub.newUser()).email, (await hub.newUser()).email, hub.newEmail()]
+    for (const email of [victim, nobody]) {
+      const guesses = await Promise.all(Array.from({ length: 12 }, () => hub.signIn(email, 'wrong')))
+      expect(guesses.map(({ status }) => status).sort(), email).to.deep.equal([...Array(10).fill(401), 429, 429])
+    }
+    hub.clock.advance(5 * MINUTE_MS)
+    const closed = await hub.signIn(victim.toUpperCase())
+    const { retry_after_ms } = closed.body['facts'] as { retry_after_ms: number }
+    expect([closed.status, closed.headers.get('retry-after')]).to.deep.equal([429, String(Math.ceil(retry_after_ms / 1_000))])
+    expect(retry_after_ms).to.be.within(9 * MINUTE_MS, 10 * MINUTE_MS)
+    expect((await hub.signIn(other)).status).to.equal(200)
+    hub.clock.advance(10 * MINUTE_MS)
+    expect((await hub.signIn(victim)).status).to.equal(200)
+  }).timeout(60_000)
+
+  it('[ID-10] thirty failures from one address, or one IPv6 /64, close it to sign-in, whatever accounts it tries', () => {
+    const throttle = createLoginThrottle({ ...systemClock, now: () => 0 })
+    let accounts = 0
+    const attempt = (ip: string) => throttle.begin({ email: `person-${++accounts}@example.org`, ip })
+    for (const mates of [
+      ['192.0.2.1', '::ffff:192.0.2.1'],
+      ['2001:db8::1', '2001:db8:0:0:f::2', '2001:db8::a:b:c:d'],
+    ]) {
+      for (let failure = 0; failure < 30; failure += 1) attempt(mates[failure % mates.length] ?? '')
+      for (const ip of mates)
+        expect(() => attempt(ip), ip)
+          .to.throw()
+          .with.property('code', 'RATE_LIMITED')
+    }
+    for (const ip of ['192.0.2.2', '2001:db8:0:1::1']) expect(() => attempt(ip), ip).not.to.throw()
+  })
+
+  it('[ID-10] a success forgives the account, and gives its address nothing to answer for', () => {
+    const throttle = createLoginThrottle({ ...systemClock, now: () => 0 })
+    for (let round = 0; round < 40; round += 1) throttle.begin({ email: 'a@example.org', ip: '192.0.2.1' }).succeeded()
+    for (let failure = 0; failure < 9; failure += 1) throttle.begin({ email: 'a@example.org', ip: '192.0.2.1' })
+    throttle.begin({ email: 'a@example.org', ip: '192.0.2.1' }).succeeded()
+    expect(() => throttle.begin({ email: 'a@example.org', ip: '192.0.2.1' })).not.to.throw()
+  })
+
+  it('[ID-11] an address has one user, in whatever case it is written and however many ask at once', async () => {
+    const email = hub.newEmail()
+    const spellings = ['Person', 'PERSON', 'person', 'pErson'].map((word) => ({ email: email.replace('person', word) }))
+    const made = await Promise.all(spellings.map(hub.newUser))
+    expect(made.map(({ status }) => status).sort()).to.deep.equal([201, 409, 409, 409])
+    const refused = made.find(({ status }) => status === 409)?.body
+    expect(refused?.['errors']).to.deep.equal([{ pointer: '/email', detail: 'a user has this address' }])
+    expect((await hub.signIn(email.toUpperCase())).status).to.equal(200)
+  })
+
+  it('[ID-12] a password is compared whole: one that only begins like it is wrong', async () => {
+    const password = 'p'.repeat(72)
+    const { email } = await hub.newUser({ password })
+    expect((await hub.signIn(email, password)).status).to.equal(200)
+    expect((await hub.signIn(email, `${password}p`)).status).to.equal(401)
+  })
+})
+
+function signed(header: Json, claims: Json, key: Buffer): string {
+  const text = [header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
+  return `${text}.${createHmac('sha256', key).update(text).digest('base64url')}`
+}

@@ -1,0 +1,82 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+export interface HubProcess {
+  url: string
+  operator_token: string
+  pid: number
+  data_dir: string
+  /** kill -9: no goodbye, no flush. Resolves when it is gone. */
+  kill(): Promise<void>
+  /** SIGTERM, and the exit code after the drain. */
+  stop(): Promise<number | null>
+  log: string[]
+}
+
+export class RefusedToStart extends Error {}
+
+const MAIN = fileURLToPath(new URL('../../server/main.ts', import.meta.url))
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}
+
+/** The hub as its users run it: a process of its own on a data directory. Started again on the same one, it must know everything. */
+export async function startHubProcess({
+  data_dir,
+  port,
+  env = {},
+}: {
+  data_dir: string
+  port: number
+  env?: Record<string, string>
+}): Promise<HubProcess> {
+  const child = spawn(process.execPath, [MAIN], {
+    env: { PATH: process.env['PATH'], HOME: data_dir, PARLEY_DATA_DIR: data_dir, PARLEY_PORT: String(port), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const log: string[] = []
+  const errors: string[] = []
+  child.stderr.on('data', (text: Buffer) => errors.push(text.toString()))
+  await listening(child, log, errors)
+  const operator_token = env['PARLEY_OPERATOR_TOKEN'] ?? (await readFile(join(data_dir, 'operator.token'), 'utf8')).trim()
+  return {
+    ...{ url: `http://127.0.0.1:${port}`, operator_token, pid: child.pid ?? 0, data_dir, log },
+    kill: async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return
+      const gone = once(child, 'exit')
+      child.kill('SIGKILL')
+      await gone
+    },
+    stop: async () => {
+      if (child.exitCode !== null) return child.exitCode
+      const gone = once(child, 'exit')
+      child.kill('SIGTERM')
+      const [code] = await gone
+      return code
+    },
+  }
+}
+
+async function listening(child: ChildProcess, log: string[], errors: string[]): Promise<void> {
+  if (child.stdout === null) throw new Error('no stdout')
+  const lines = createInterface(child.stdout)
+  await new Promise<void>((resolve, reject) => {
+    lines.on('line', (line) => {
+      log.push(line)
+      if (line.includes('"hub.listening"')) resolve()
+    })
+    child.once('exit', (code) => reject(new RefusedToStart(`the hub exited with ${code}: ${errors.join('')}`)))
+  })
+}

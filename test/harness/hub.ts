@@ -1,0 +1,89 @@
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { composeHub, type Hub } from '../../server/compose.ts'
+import type { Clock } from '../../server/core/clock.ts'
+import { launchEmbedded } from '../../server/database/embedded/launch.ts'
+import type { LogEvent } from '../../server/gateway/logger.ts'
+import { defaultLadder, type Ladder } from '../../server/gateway/slow-consumers.ts'
+import { defaultLimits, type Limits } from '../../shared/protocol/index.ts'
+
+export interface TestHub extends Hub {
+  mongodb_uri: string
+  database_name: string
+  data_dir: string
+  /** What it logged at warn and above: a test may look, and a fault of the hub itself fails loudly. */
+  troubles: { level: string; event: string; details: Record<string, unknown> }[]
+  post(path: string, body: unknown, bearer?: string): Promise<{ status: number; body: never }>
+  get(path: string, bearer?: string): Promise<{ status: number; body: never }>
+}
+
+export interface TestHubOptions {
+  redis_url?: string
+  clock?: Clock
+  limits?: Partial<Limits>
+  ladder?: Partial<Ladder>
+  /** Another hub's database, to be the second hub on it, or the same one after a restart. */
+  like?: Pick<TestHub, 'mongodb_uri' | 'database_name' | 'data_dir'>
+}
+
+let shared: Promise<{ uri: string; stop(): Promise<void> }> | undefined
+
+/** The database of this test run: `MONGODB_URI`, or one embedded server in memory for all hubs of the process. */
+export async function testDatabase(): Promise<string> {
+  const given = process.env['MONGODB_URI']
+  if (given !== undefined && given !== '') return given
+  shared ??= mkdtemp(join(tmpdir(), 'parley-db-')).then((directory) => launchEmbedded({ directory, mode: 'memory' }))
+  return (await shared).uri
+}
+
+/** Called once, after all tests. */
+export async function stopTestDatabase(): Promise<void> {
+  await (await shared)?.stop()
+  shared = undefined
+}
+
+/** A whole hub in this process: real HTTP, real sockets, a database of its own. */
+export async function startHub({ clock, limits, ladder, like, redis_url }: TestHubOptions = {}): Promise<TestHub> {
+  const mongodb_uri = like?.mongodb_uri ?? (await testDatabase())
+  const database_name = like?.database_name ?? `hub_${randomUUID().replaceAll('-', '').slice(0, 20)}`
+  const data_dir = like?.data_dir ?? (await mkdtemp(join(tmpdir(), 'parley-hub-')))
+  const troubles: TestHub['troubles'] = []
+  const logEvent: LogEvent = (level, event, details = {}) => {
+    if (level === 'warn' || level === 'error') troubles.push({ level, event, details })
+  }
+  const config = {
+    ...{ host: '127.0.0.1', port: 0, data_dir, public_url: undefined, redis_url, operator_token: undefined, secret: undefined },
+    ...{ log_level: 'silent', mongodb_uri, dev_mode: false },
+  }
+  const hub = await composeHub({
+    ...{ config, logEvent, database_name, limits: { ...defaultLimits, ...limits } },
+    ...(clock === undefined ? {} : { clock }),
+    ...(ladder === undefined ? {} : { ladder: { ...defaultLadder, ...ladder } }),
+  })
+
+  async function fetchJson(method: string, path: string, { body, bearer }: { body?: unknown; bearer?: string | undefined }) {
+    const response = await fetch(hub.url + path, {
+      method,
+      headers: {
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    const text = await response.text()
+    return { status: response.status, body: (text === '' ? undefined : JSON.parse(text)) as never }
+  }
+
+  return {
+    ...hub,
+    ...{ mongodb_uri, database_name, data_dir, troubles },
+    post: (path, body, bearer) => fetchJson('POST', path, { body, bearer }),
+    get: (path, bearer) => fetchJson('GET', path, { bearer }),
+    close: async () => {
+      await hub.close()
+      if (like === undefined) await rm(data_dir, { recursive: true, force: true })
+    },
+  }
+}

@@ -1,0 +1,7 @@
+import { stopTestDatabase } from './hub.ts'
+
+export const mochaHooks = {
+  async afterAll() {
+    await stopTestDatabase()
+  },
+}

@@ -1,0 +1,165 @@
+import { cpSync, existsSync, readFileSync, symlinkSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { expect } from 'chai'
+import { type Program, runProgram } from './run-program.ts'
+import { forgetFolders, temporaryFolder } from './temporary-folder.ts'
+
+const project = fileURLToPath(new URL('../..', import.meta.url))
+
+// A hub that does no more than start.ts asks of one. It notes its end, and leaves a child behind for start.ts to find.
+const hub = `
+import { spawn } from 'node:child_process'
+import { appendFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+const { PARLEY_DATA_DIR: dir, PARLEY_PORT: port, PARLEY_HOST: host, FAILS } = process.env
+if (FAILS) {
+  console.log(JSON.stringify({ level: 'info', event: 'looking' }))
+  console.log(JSON.stringify({ level: 'fatal', message: 'the data directory is corrupt', details: { fix: 'Restore a backup.' } }))
+  process.exit(3)
+}
+writeFileSync(dir + '/operator.token', 'the-token\\n')
+const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' })
+appendFileSync(dir + '/pids', process.pid + '\\n' + child.pid + '\\n')
+const server = createServer((request, response) => {
+  const link = request.url === '/sign-in-links' && request.headers.authorization === 'Bearer the-token'
+  response.statusCode = link ? 201 : request.url === '/readyz' || request.url === '/health' ? 200 : 401
+  response.end(JSON.stringify(link ? { url: 'http://the-link', expires_at: new Date().toISOString() } : { status: 'ok', database: {} }))
+})
+server.listen(Number(port), host)
+process.on('SIGTERM', () => { appendFileSync(dir + '/order', 'hub\\n'); process.exit(0) })
+`
+const agent = `
+import { appendFileSync } from 'node:fs'
+const { PARLEY_DATA_DIR: dir, PARLEY_OPERATOR_TOKEN: token, PARLEY_URL: url } = process.env
+if (token !== 'the-token' || !url) process.exit(4)
+appendFileSync(dir + '/pids', process.pid + '\\n')
+setInterval(() => {}, 1000)
+setTimeout(() => console.log(JSON.stringify({ ready: true, contract_id: 'c' })), 50)
+process.on('SIGTERM', () => { appendFileSync(dir + '/order', 'agent\\n'); process.exit(0) })
+`
+
+describe('scripts/start', () => {
+  const started: Program[] = []
+
+  afterEach(async () => {
+    for (const program of started.splice(0)) {
+      program.process.kill('SIGTERM')
+      await program.ended
+    }
+    forgetFolders()
+  })
+
+  it('[HOUSE-4] prints the address and a sign-in link once hub and example are ready', async () => {
+    const { program, port } = await start()
+    await program.says('http://the-link')
+    expect(program.said()).to.contain(`Parley runs at http://127.0.0.1:${port}`).and.to.contain('docs-desk').and.to.contain('Ctrl-C')
+  })
+
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    it(`[HOUSE-5] ${signal} stops all that it started, the agent first, and ends with 0`, async () => {
+      const { program, dataDir } = await start()
+      await program.says('http://the-link')
+      program.process.kill(signal)
+      expect(await program.ended, program.said()).to.equal(0)
+      expect(readFileSync(join(dataDir, 'order'), 'utf8')).to.equal('agent\nhub\n')
+      expect(alive(dataDir)).to.deep.equal([])
+    })
+  }
+
+  it('[HOUSE-5] a stop while the hub still starts leaves nothing behind', async () => {
+    const { program, dataDir } = await start()
+    while (!existsSync(join(dataDir, 'pids'))) await delay(5)
+    program.process.kill('SIGINT')
+    expect(await program.ended).to.equal(0)
+    expect(alive(dataDir)).to.deep.equal([])
+  })
+
+  it('[HOUSE-6] says that the hub ended when it was killed, stops the rest, and ends with 1', async () => {
+    const { program, dataDir } = await start()
+    await program.says('http://the-link')
+    process.kill(Number(readFileSync(join(dataDir, 'pids'), 'utf8').split('\n')[0]), 'SIGKILL')
+    expect(await program.ended).to.equal(1)
+    expect(program.said()).to.contain('the hub ended (signal SIGKILL)').and.to.contain('scripts/start brings it back')
+    expect(program.said()).not.to.contain('the hub goes on')
+    expect(alive(dataDir)).to.deep.equal([])
+  })
+
+  it("[HOUSE-6] shows the hub's own reason when it does not start", async () => {
+    const { program } = await start({ env: { FAILS: 'yes' } })
+    expect(await program.ended).to.equal(1)
+    expect(program.said()).to.contain('the hub did not start (exit code 3)')
+    expect(program.said()).to.contain('the data directory is corrupt · Restore a backup.').and.not.to.contain('looking')
+  })
+
+  it('[HOUSE-6] names every wrong setting before it starts anything', async () => {
+    const { program, dataDir } = await start({ env: { PARLEY_PORT: 'six', MONGODB_URI: 'localhost' } })
+    expect(await program.ended).to.equal(1)
+    expect(program.said()).to.contain('PARLEY_PORT').and.to.contain('MONGODB_URI')
+    expect(existsSync(dataDir)).to.equal(false)
+  })
+
+  it('[HOUSE-7] refuses a port that a hub holds, and says where it runs and how to start a second one', async () => {
+    const first = await start()
+    await first.program.says('http://the-link')
+    const second = await start({ port: first.port })
+    expect(await second.program.ended).to.equal(1)
+    expect(second.program.said()).to.contain(`A hub already runs at http://127.0.0.1:${first.port}`).and.to.contain('PARLEY_PORT=')
+    expect(existsSync(join(second.dataDir, 'pids'))).to.equal(false)
+  })
+
+  it('[HOUSE-7] refuses a port that another program holds, and says which to take', async () => {
+    const other = createServer((_, response) => response.end('not a hub')).listen(0, '127.0.0.1')
+    await new Promise((resolve) => other.once('listening', resolve))
+    const { port } = other.address() as AddressInfo // it listens on TCP
+    const { program } = await start({ port })
+    expect(await program.ended).to.equal(1)
+    expect(program.said())
+      .to.contain(`Port ${port} is taken by another program`)
+      .and.to.contain(`PARLEY_PORT=${port + 1} scripts/start`)
+    other.close()
+  })
+
+  async function start({ port, env = {} }: { port?: number; env?: NodeJS.ProcessEnv } = {}): Promise<Started> {
+    const folder = temporaryFolder({ 'package.json': '{"type":"module"}', 'server/main.ts': hub, 'examples/docs-desk/main.ts': agent })
+    cpSync(join(project, 'scripts'), join(folder, 'scripts'), { recursive: true })
+    cpSync(join(project, 'server/config.ts'), join(folder, 'server/config.ts'))
+    cpSync(join(project, 'shared'), join(folder, 'shared'), { recursive: true })
+    symlinkSync(join(project, 'node_modules'), join(folder, 'node_modules'))
+    const dataDir = join(folder, 'data')
+    const settings = { PARLEY_HOST: '127.0.0.1', PARLEY_PORT: String(port ?? (await freePort())), PARLEY_DATA_DIR: dataDir, ...env }
+    const unset = { PARLEY_OPERATOR_TOKEN: '', PARLEY_PUBLIC_URL: '' }
+    const program = runProgram({ command: process.execPath, args: ['scripts/start.ts'], cwd: folder, env: { ...unset, ...settings } })
+    started.push(program)
+    return { program, dataDir, port: Number(settings.PARLEY_PORT) }
+  }
+})
+
+interface Started {
+  program: Program
+  dataDir: string
+  port: number
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const { port } = server.address() as AddressInfo // it listens on TCP
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+/** Which of the processes that noted their ids still live. */
+function alive(dataDir: string): string[] {
+  const pids = existsSync(join(dataDir, 'pids')) ? readFileSync(join(dataDir, 'pids'), 'utf8').trim().split('\n') : []
+  return pids.filter((pid) => {
+    try {
+      return process.kill(Number(pid), 0)
+    } catch {
+      return false // no such process
+    }
+  })
+}

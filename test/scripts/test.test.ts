@@ -1,0 +1,71 @@
+import { cpSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect } from 'chai'
+import { runProgram } from './run-program.ts'
+import { forgetFolders, temporaryFolder } from './temporary-folder.ts'
+
+const project = fileURLToPath(new URL('../..', import.meta.url))
+const passing = "it('a', () => {})\nit('b', () => {})\n"
+const checks = ['lint', 'types', 'imports', 'spec', 'schema', 'console']
+
+describe('scripts/test', () => {
+  afterEach(forgetFolders)
+
+  it('[HOUSE-8] counts the checks and the tests in its last line', async () => {
+    expect(await run({ tests: passing })).to.deep.equal({ code: 0, last: '8 passed, 0 failed' })
+  })
+
+  it('[HOUSE-8] counts a failing check, a failing test and a skipped test as failed', async () => {
+    const tests = `${passing}it.skip('c', () => {})\nit('d', () => { throw new Error('no') })\n`
+    expect(await run({ tests, failing: 'types' })).to.deep.equal({ code: 1, last: '7 passed, 3 failed' })
+  })
+
+  it('[HOUSE-8] counts a crash before and after the report, an end without a test, and a file that does not load as failed', async () => {
+    const crashes = {
+      before: "it('a', () => process.exit(0))",
+      after: "it('a', () => { setTimeout(() => { throw new Error('late') }, 50) })",
+      none: '',
+      load: "throw new Error('at load')",
+    }
+    const lasts: Record<string, string> = {}
+    for (const [name, tests] of Object.entries(crashes)) {
+      const { code, last } = await run({ tests, args: ['test/a.test.ts'] })
+      lasts[name] = `${last} (${code})`
+    }
+    expect(lasts).to.deep.equal({
+      before: '0 passed, 1 failed (1)',
+      after: '1 passed, 1 failed (1)',
+      none: '0 passed, 1 failed (1)',
+      load: '0 passed, 1 failed (1)',
+    })
+  })
+
+  it('[HOUSE-8] with file names runs those alone', async () => {
+    expect(await run({ tests: passing, args: ['test/b.test.ts'] })).to.deep.equal({ code: 0, last: '1 passed, 0 failed' })
+  })
+})
+
+/** Runs the real scripts/test.ts over a small project whose checks are `true` or, when it is the failing one, `false`. */
+async function run({
+  tests,
+  failing,
+  args = [],
+}: {
+  tests: string
+  failing?: string
+  args?: string[]
+}): Promise<{ code: number | null; last: string }> {
+  const scripts = Object.fromEntries(checks.map((check) => [check, `node -e "process.exit(${check === failing ? 1 : 0})" --`]))
+  const folder = temporaryFolder({
+    'package.json': JSON.stringify({ type: 'module', scripts }),
+    '.mocharc.json': JSON.stringify({ extension: ['ts'], spec: ['test/a.test.ts'], forbidPending: true }),
+    'test/a.test.ts': tests,
+    'test/b.test.ts': "it('b', () => {})\n",
+  })
+  cpSync(join(project, 'scripts'), join(folder, 'scripts'), { recursive: true })
+  symlinkSync(join(project, 'node_modules'), join(folder, 'node_modules'))
+  const program = runProgram({ command: process.execPath, args: ['scripts/test.ts', ...args], cwd: folder })
+  const code = await program.ended
+  return { code, last: program.said().trimEnd().split('\n').at(-1) ?? '' }
+}
