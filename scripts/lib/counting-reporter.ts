@@ -1,16 +1,42 @@
-import { writeFileSync } from 'node:fs'
+import { renameSync, writeFileSync } from 'node:fs'
 import mocha from 'mocha'
 
-/** Mocha's own `spec` report, and its counts in the file named by `--reporter-option counts=<file>`: written once all tests have run. */
+/** What has run so far. `running` is the test of this moment, so that a hung run can name it. */
+export interface Report {
+  passed: number
+  failed: number
+  ended: boolean
+  running: string | null
+  failures: string[]
+}
+
+/** Mocha's own `spec` report, and a `Report` in the file named by `--reporter-option counts=<file>`, kept up to date test by test. */
 export default class CountingReporter extends mocha.reporters.Spec {
   // A default export, for mocha loads a reporter so.
   constructor(runner: Mocha.Runner, options: Mocha.MochaOptions) {
     super(runner, options)
     const file: unknown = options.reporterOptions?.counts
     if (typeof file !== 'string') throw new Error('counting-reporter: say --reporter-option counts=<file>')
+    const report: Report = { passed: 0, failed: 0, ended: false, running: null, failures: [] }
+    const write = () => {
+      report.passed = this.stats.passes
+      report.failed = this.stats.failures + this.stats.pending
+      // Renamed into place: whoever reads meanwhile sees a whole report.
+      writeFileSync(`${file}.new`, JSON.stringify(report))
+      renameSync(`${file}.new`, file)
+    }
+    runner.on('test', (test) => {
+      report.running = test.fullTitle()
+      write()
+    })
+    runner.on('fail', (test, error) => report.failures.push(`${test.fullTitle()}: ${firstLine(error)}`))
+    runner.on('pending', (test) => report.failures.push(`${test.fullTitle()}: not run`))
     runner.once('end', () => {
-      const { passes, failures, pending } = this.stats
-      writeFileSync(file, JSON.stringify({ passed: passes, failed: failures + pending }))
+      report.ended = true
+      report.running = null
+      write()
     })
   }
 }
+
+const firstLine = (error: unknown): string => String(error instanceof Error ? error.message : error).split('\n', 1)[0] ?? ''

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { Report } from './counting-reporter.ts'
 
 export interface Counts {
   passed: number
@@ -28,7 +29,7 @@ export async function runMocha(project: string, args: string[]): Promise<Counts>
     const reporter = fileURLToPath(new URL('counting-reporter.ts', import.meta.url))
     const options = ['--config', configFile, '--reporter', reporter, '--reporter-option', `counts=${countsFile}`]
     const fault = await run({ project, args: [...options, ...args], countsFile })
-    return judged({ counts: readCounts(countsFile), fault })
+    return judged({ report: readReport(countsFile), fault })
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
@@ -49,7 +50,7 @@ function run({ project, args, countsFile }: { project: string; args: string[]; c
     let fault: string | null = null
     const mocha = spawn(join(project, 'node_modules/.bin/mocha'), args, { cwd: project, stdio: ['ignore', 'inherit', 'inherit'] })
     const watch = setInterval(() => {
-      if (reported_at === 0 && existsSync(countsFile)) reported_at = Date.now()
+      if (reported_at === 0 && readReport(countsFile).ended) reported_at = Date.now()
       if (reported_at !== 0 && Date.now() - reported_at > EXIT_LIMIT_MS) fault = 'the tests left something open, so mocha did not end'
       if (Date.now() - began > RUN_LIMIT_MS) fault = `mocha ran longer than ${RUN_LIMIT_MS / 60_000} minutes`
       if (fault !== null) mocha.kill('SIGKILL')
@@ -66,17 +67,19 @@ function run({ project, args, countsFile }: { project: string; args: string[]; c
 }
 
 function endFault({ countsFile, ending }: { countsFile: string; ending: string | number | null }): string | null {
-  if (!existsSync(countsFile)) return `mocha ended before it reported (${ending})`
-  const { failed } = readCounts(countsFile)
+  const { ended, failed } = readReport(countsFile)
+  if (!ended) return `mocha ended before it reported (${ending})`
   return ending === 0 || failed > 0 ? null : `mocha ended with ${ending} after its report`
 }
 
-/** What our own reporter wrote, or nothing when it came to no report. */
-const readCounts = (file: string): Counts => (existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : { passed: 0, failed: 0 })
+/** What our own reporter wrote last, or nothing when it came to no report. */
+const readReport = (file: string): Report =>
+  existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : { passed: 0, failed: 0, ended: false, running: null, failures: [] }
 
-function judged({ counts, fault }: { counts: Counts; fault: string | null }): Counts {
-  const trouble = fault ?? (counts.passed + counts.failed === 0 ? 'no test ran' : null)
-  if (trouble === null) return counts
-  console.error(`scripts/test: ${trouble}.`)
-  return { ...counts, failed: counts.failed + 1 }
+/** Says once more what failed, where a reader of a long log's end finds it. */
+function judged({ report, fault }: { report: Report; fault: string | null }): Counts {
+  const trouble = fault ?? (report.passed + report.failed === 0 ? 'no test ran' : null)
+  for (const failure of report.failures) console.error(`scripts/test: failed: ${failure}`)
+  if (trouble !== null) console.error(`scripts/test: ${trouble}.${report.running === null ? '' : ` It was in: ${report.running}`}`)
+  return { passed: report.passed, failed: report.failed + (trouble === null ? 0 : 1) }
 }

@@ -34,15 +34,23 @@ describe('the sdk with a real hub', () => {
     })
     after(() => hub.close())
 
+    const agents: (() => ChildProcess)[] = []
+    const stopAtEnd = (agent: () => ChildProcess) => agents.push(agent)
+    // Also when the test fails: a process that goes on would keep mocha from ending.
+    afterEach(() => {
+      for (const agent of agents.splice(0)) agent().kill('SIGKILL')
+    })
+
     it('[SDK-28] the agent of 20 lines streams a tool and answers each message once, also those of its absence', async () => {
       const { contract_id, requester, provider } = await openContract(hub)
       const room = await (await open(hub.url, requester)).room(contract_id, { since: 0 })
       const events = room.events()
       let agent = runExample(hub.url, provider)
+      stopAtEnd(() => agent)
       await room.post('hello')
       await until(events, 'You said: hello')
       // It may answer a message before its tools are registered: the room is looked at until they are.
-      while (!room.view.tools.some(({ name }) => name === 'spell')) await room.refresh()
+      while (!room.view.tools.some(({ name }) => name === 'spell')) await refreshed(room)
       const call = room.call<{ letters: number }>('spell', { word: 'fox' })
       const chunks = await take(call, 3)
       expect({ chunks, output: await call.result() }).to.deep.equal({ chunks: ['f ', 'o ', 'x '], output: { letters: 3 } })
@@ -55,7 +63,6 @@ describe('the sdk with a real hub', () => {
       await room.post('are you there?')
       agent = runExample(hub.url, provider)
       await until(events, 'You said: are you there?')
-      agent.kill()
       const { events: all } = await room.read({ after: 0 })
       expect(bodies(all)).to.deep.equal(['hello', 'You said: hello', 'are you there?', 'You said: are you there?'])
     })
@@ -136,6 +143,17 @@ describe('the sdk with a real hub', () => {
     await rm(data_dir, { recursive: true, force: true })
   })
 })
+
+/** Resolves when a join that this began has changed the room. */
+function refreshed(room: Room): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = room.subscribe(() => {
+      stop()
+      resolve()
+    })
+    room.refresh()
+  })
+}
 
 function runExample(url: string, person: Person): ChildProcess {
   const env = { PATH: process.env['PATH'], PARLEY_URL: url, PARLEY_KEY: person.bearer }
