@@ -3,28 +3,17 @@ import { ParleyError } from '../../../shared/protocol/index.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Principal } from '../../core/principal.ts'
 import type { Route } from '../../pipeline/route.ts'
-import { createAccessTokens } from './access-token.ts'
-import { createBrowserSignIn } from './browser-sign-in.ts'
+import { type Authenticated, createUsers, type UserSettings } from '../users/index.ts'
 import { createModel } from './model.ts'
 import { createPrincipals, type Principals } from './principals.ts'
 import { createRoutes } from './routes.ts'
 import { createSecrets } from './secrets.ts'
-import { createSessions } from './sessions.ts'
 
+export type { Authenticated } from '../users/index.ts'
 export type { KnownPrincipal } from './principals.ts'
 
-export interface IdentitySettings {
-  /** At least 32 bytes of entropy. Every other key is derived from it: another secret means new keys for all. */
-  secret: string
-  operator_token: string
-  public_url: string
+export interface IdentitySettings extends UserSettings {
   dev_mode: boolean
-}
-
-export interface Authenticated {
-  principal: Principal
-  /** When the proof ends; null: not by time. */
-  expires_at_ms: number | null
 }
 
 /** Each rejects with one and the same UNAUTHENTICATED, whether the proof is missing, wrong, spent or unknown. */
@@ -49,11 +38,11 @@ export interface Identity {
   start(): Promise<void>
 }
 
-/** Who is there, and how they prove it. */
+/** Who is there, and how they prove it: agents by their keys, humans by what the feature `users` knows. */
 export function createIdentity({
   connection,
   clock,
-  settings: { secret, operator_token, public_url, dev_mode },
+  settings,
   onTrouble,
 }: {
   connection: Connection
@@ -61,44 +50,25 @@ export function createIdentity({
   settings: IdentitySettings
   onTrouble(what: string, cause: unknown): void
 }): Identity {
-  if (operator_token === '') throw new Error("the operator's token is empty")
   const model = createModel(connection)
-  const secrets = createSecrets(secret)
-  const accessTokens = createAccessTokens({ keys: secrets.signingKeys, clock })
-  const principals = createPrincipals({ model, secrets, clock, dev_mode })
-  const sessions = createSessions({ model, secrets, accessTokens, clock })
-  const browserSignIn = createBrowserSignIn({ model, secrets, clock, public_url, onTrouble })
+  const agentsOf = async (owner_id: string) =>
+    (await model.agents.find({ owner_id }, { projection: { _id: 1 } }).toArray()).map(({ _id }) => _id)
+  const users = createUsers({ connection, clock, settings, agentsOf, onTrouble })
+  const principals = createPrincipals({ model, users, secrets: createSecrets(settings.secret), clock, dev_mode: settings.dev_mode })
 
   const authenticate: Authenticate = {
-    async key(text) {
-      return (await principals.agentOfKey(text)) ?? unauthenticated()
-    },
-
-    async token(text) {
-      if (secrets.isSame(text, operator_token)) return { principal: await principals.operator(), expires_at_ms: null }
-      return withUser(accessTokens.verify(text))
-    },
-
-    async cookie(header) {
-      return withUser(await browserSignIn.find(header))
-    },
-
-    async bearer(text) {
-      return text.startsWith('pk_agent_') ? authenticate.key(text) : authenticate.token(text)
-    },
-  }
-
-  async function withUser(proof: { user_id: string; expires_at_ms: number } | undefined): Promise<Authenticated> {
-    const principal = proof && (await principals.user(proof.user_id))
-    return principal && proof ? { principal, expires_at_ms: proof.expires_at_ms } : unauthenticated()
+    key: async (text) => (await principals.agentOfKey(text)) ?? unauthenticated(),
+    token: async (text) => (await users.ofToken(text)) ?? unauthenticated(),
+    cookie: async (header) => (await users.ofCookie(header)) ?? unauthenticated(),
+    bearer: async (text) => (text.startsWith('pk_agent_') ? authenticate.key(text) : authenticate.token(text)),
   }
 
   return {
-    routes: createRoutes({ principals, sessions, browserSignIn }),
+    routes: [...createRoutes({ principals, showsCookie: users.showsCookie }), ...users.routes],
     authenticate,
     principals,
-    operator: principals.operator,
-    start: () => principals.ensureOperator(),
+    operator: users.operator,
+    start: users.start,
   }
 }
 

@@ -1,9 +1,10 @@
 import { v7 as uuidv7 } from 'uuid'
-import { ParleyError, type Permissions, type UserRole } from '../../../shared/protocol/index.ts'
+import type { Permissions, UserRole } from '../../../shared/protocol/index.ts'
 import type { Clock } from '../../core/clock.ts'
 import { byOf, type Principal } from '../../core/principal.ts'
+import type { Users } from '../users/index.ts'
 import { looksLikeApiKey, newApiKey } from './api-key.ts'
-import { type AgentDocument, isDuplicateKey, type Model, type UserDocument } from './model.ts'
+import type { AgentDocument, Model } from './model.ts'
 import type { Secrets } from './secrets.ts'
 
 /** Who an id stands for, as others may know it. */
@@ -22,24 +23,22 @@ const NEW_AGENT: Permissions = {
   can_run_code_sandbox: false,
   can_message_requester: true,
 }
-const OPERATOR = { name: 'Operator', email: 'operator@parley.invalid', roles: ['admin'] } satisfies Partial<UserDocument>
-const OPERATOR_TRIES = 5
 const NO_WALLET = 'No wallet_address is set: the agent can work, but money it earns cannot be sent to a wallet.'
 
-/** Users and agents: makes them, finds them, and says what each may be to others. */
+/** Agents: makes them and finds them. Both they and users, by id: what each may be to others. */
 export function createPrincipals({
-  model: { users, agents, agentKeys },
+  model: { agents, agentKeys },
+  users,
   secrets,
   clock,
   dev_mode,
 }: {
   model: Model
+  users: Pick<Users, 'find' | 'principal'>
   secrets: Secrets
   clock: Clock
   dev_mode: boolean
 }) {
-  let operator_id: string | undefined
-
   const now = () => new Date(clock.now())
 
   /** The key is in the answer, and nowhere else. */
@@ -83,49 +82,6 @@ export function createPrincipals({
     return principal && { principal, expires_at_ms: key.expires_at?.getTime() ?? null }
   }
 
-  async function createUser({ email, name, password, roles }: { email: string; name: string; password: string; roles: UserRole[] }) {
-    const user: UserDocument = {
-      _id: uuidv7({ msecs: clock.now() }),
-      email: email.toLowerCase(),
-      name,
-      roles: [...new Set(roles)],
-      created_at: now(),
-      password_hash: await secrets.hashPassword(password),
-    }
-    try {
-      await users.insertOne(user)
-    } catch (cause) {
-      if (!isDuplicateKey(cause)) throw cause
-      throw new ParleyError('ALREADY_EXISTS', { errors: [{ pointer: '/email', detail: 'a user has this address' }] }, { cause })
-    }
-    return { user_id: user._id }
-  }
-
-  /** Makes the operator's user if there is none. Of several hubs that start at once, one makes it and all find it. */
-  async function ensureOperator(tries = OPERATOR_TRIES): Promise<void> {
-    if ((await users.findOne({ built_in: 'operator' })) !== null) return
-    try {
-      await users.insertOne({ _id: uuidv7({ msecs: clock.now() }), ...OPERATOR, created_at: now(), built_in: 'operator' })
-    } catch (cause) {
-      // Another hub was first, and the store says so as a duplicate, or (FerretDB) as a deadlock: look again.
-      if (tries <= 1) throw cause
-      await ensureOperator(tries - 1)
-    }
-  }
-
-  async function operator(): Promise<Principal> {
-    operator_id ??= (await users.findOne({ built_in: 'operator' }))?._id
-    const principal = operator_id === undefined ? undefined : await user(operator_id)
-    if (principal === undefined) throw new Error('the operator has no user: identity was not started')
-    return principal
-  }
-
-  async function user(id: string): Promise<Principal | undefined> {
-    const owned = agents.find({ owner_id: id }, { projection: { _id: 1 } }).toArray()
-    const [found, own] = await Promise.all([users.findOne({ _id: id }), owned])
-    return found === null ? undefined : { kind: 'user', id, name: found.name, roles: found.roles, owns: own.map(({ _id }) => _id) }
-  }
-
   async function agent(id: string): Promise<Principal | undefined> {
     const found = await agents.findOne({ _id: id })
     return found === null ? undefined : { kind: 'agent', id, name: found.name, roles: [], owns: [], grants: found.permissions }
@@ -133,10 +89,10 @@ export function createPrincipals({
 
   /** Those of the ids that are users or agents. */
   async function find(ids: string[]): Promise<Map<string, KnownPrincipal>> {
-    const wanted = { _id: { $in: [...new Set(ids)] } }
-    const [foundUsers, foundAgents] = await Promise.all([users.find(wanted).toArray(), agents.find(wanted).toArray()])
+    const wanted = [...new Set(ids)]
+    const [foundUsers, foundAgents] = await Promise.all([users.find(wanted), agents.find({ _id: { $in: wanted } }).toArray()])
     const known: KnownPrincipal[] = [
-      ...foundUsers.map(({ _id, name, roles }) => ({ id: _id, kind: 'user' as const, name, roles })),
+      ...foundUsers,
       ...foundAgents.map(({ _id, name, owner_id }) => {
         const itself = { id: _id, kind: 'agent' as const, name, roles: [] }
         return owner_id === null ? itself : { ...itself, owner_id }
@@ -145,7 +101,7 @@ export function createPrincipals({
     return new Map(known.map((principal) => [principal.id, principal]))
   }
 
-  return { registerAgent, agentOfKey, createUser, ensureOperator, operator, user, agent, find }
+  return { registerAgent, agentOfKey, user: users.principal, agent, find }
 }
 
 export type Principals = ReturnType<typeof createPrincipals>

@@ -2,8 +2,8 @@ import { createHmac, hkdfSync } from 'node:crypto'
 import { expect } from 'chai'
 import jwt from 'jsonwebtoken'
 import { systemClock } from '../../../server/core/clock.ts'
-import { createLoginThrottle } from '../../../server/features/identity/login-throttle.ts'
-import { DAY_MS, type IdentityHub, type Json, MINUTE_MS, NOBODY, SECRET, startIdentityHub } from './identity-hub.ts'
+import { createLoginThrottle } from '../../../server/features/users/login-throttle.ts'
+import { DAY_MS, type IdentityHub, type Json, MINUTE_MS, NOBODY, SECRET, startIdentityHub } from '../identity/identity-hub.ts'
 
 describe('sign-in by password', () => {
   let hub: IdentityHub

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { DAY_MS, type IdentityHub, identityWithoutDatabase, MINUTE_MS, NOBODY, startIdentityHub } from './identity-hub.ts'
+import { DAY_MS, type IdentityHub, identityWithoutDatabase, MINUTE_MS, NOBODY, startIdentityHub } from '../identity/identity-hub.ts'
 
 describe('sign-in by link', () => {
   let hub: IdentityHub

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { type IdentityHub, type Json, PASSWORD, startIdentityHub } from './identity-hub.ts'
+import { type IdentityHub, type Json, PASSWORD, startIdentityHub } from '../identity/identity-hub.ts'
 
 describe('the operator', () => {
   let hub: IdentityHub
