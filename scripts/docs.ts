@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { settings } from '../server/config.ts'
-import { closeCodes, defaultLimits, errors, eventData, frames, pushes } from '../shared/protocol/index.ts'
+import { closeCodes, defaultLimits, defaultRates, errors, eventData, frames, pushes } from '../shared/protocol/index.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -61,6 +61,21 @@ const sections: Record<string, Record<string, () => string>> = {
   },
   'README.md': {
     agent: () => `\`\`\`ts\n${readFileSync(`${root}examples/echo-agent.ts`, 'utf8')}\`\`\``,
+    rates: () => {
+      const what: Record<keyof typeof defaultRates, string> = {
+        read: 'GET',
+        write: 'everything else',
+        login: 'signing in, by address',
+        register: '`POST /agents`, by address',
+        upload: 'sending files',
+      }
+      const rows = Object.entries(defaultRates).map(([name, { q, w }]) => [
+        `\`${name}\``,
+        what[name as keyof typeof what],
+        `${q} in ${w} s`,
+      ])
+      return table(['policy', 'counts', 'default'], rows)
+    },
     settings: () =>
       table(
         ['setting', 'default', ''],

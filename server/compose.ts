@@ -1,7 +1,7 @@
 import { hash, randomUUID } from 'node:crypto'
-import { fileURLToPath } from 'node:url'
-import { defaultLimits, type Limits } from '../shared/protocol/index.ts'
+import { defaultLimits, defaultRates, type Limits, type Rates } from '../shared/protocol/index.ts'
 import { composeFeatures, type FeatureDeps } from './compose-features.ts'
+import { composeHttp } from './compose-http.ts'
 import type { Config } from './config.ts'
 import { type Clock, isoTime, systemClock } from './core/clock.ts'
 import { makeDataDirectory, secretFile } from './data-directory.ts'
@@ -11,8 +11,8 @@ import { openDatabase } from './database/open.ts'
 import { createIdentity } from './features/identity/index.ts'
 import { createMemoryPresence } from './features/rooms/index.ts'
 import { createAdmission } from './gateway/admission.ts'
+import { createClientAddress } from './gateway/client-address.ts'
 import { healthRoutes } from './gateway/health-routes.ts'
-import { createHttp } from './gateway/http.ts'
 import { listen } from './gateway/listen.ts'
 import type { LogEvent } from './gateway/logger.ts'
 import { createMeter } from './gateway/meter.ts'
@@ -26,6 +26,7 @@ export interface HubOptions {
   logEvent: LogEvent
   clock?: Clock
   limits?: Limits
+  rates?: Rates
   /** When a client that does not keep up is treated how. */
   ladder?: Ladder
   /** The database's name on the server, when several hubs of a test share one. */
@@ -43,14 +44,13 @@ export interface Hub {
 
 type CreatePresence = FeatureDeps['createPresence']
 
-const CONSOLE_DIRECTORY = fileURLToPath(new URL('../client/console/dist', import.meta.url))
-
 /** Builds the whole hub from its settings, and opens it. The only place where things are put together. */
 export async function composeHub({
   config,
   logEvent,
   clock = systemClock,
   limits = { ...defaultLimits, ...config.limits },
+  rates = { ...defaultRates, ...config.rates },
   ladder,
   database_name,
 }: HubOptions): Promise<Hub> {
@@ -87,11 +87,12 @@ export async function composeHub({
     })
     await identity.start()
     const admission = createAdmission({ authenticate: identity.authenticate, origins: originsOf(public_url, listening.url) })
+    const addressOf = createClientAddress(config.trust_proxy)
     const meter = createMeter()
     const cluster = config.redis_url === undefined ? undefined : await joinOthers(config.redis_url, onTrouble)
     closers.push(() => cluster?.close())
     const sockets = createSockets(listening.server, {
-      ...{ clock, limits, logEvent, meter, admit: admission.socket, conformance: config.conformance },
+      ...{ clock, limits, logEvent, meter, admit: admission.socket, addressOf, conformance: config.conformance },
       ...(ladder === undefined ? {} : { ladder }),
       ...(cluster === undefined ? {} : { adapter: cluster.createAdapter }),
     })
@@ -120,15 +121,11 @@ export async function composeHub({
     })
     const routes = [...health, ...identity.routes, ...features.routes]
     listening.serve(
-      createHttp({
-        routes,
-        ...{
-          console_directory: CONSOLE_DIRECTORY,
-          socket_origins: originsOf(public_url, listening.url).map((origin) => origin.replace(/^http/, 'ws')),
-          dev_mode: config.dev_mode,
-          logEvent,
-          identify: admission.request,
-        },
+      composeHttp({
+        ...{ routes, connection, redis: cluster?.redis, rates, addressOf, logEvent, onTrouble },
+        socket_origins: originsOf(public_url, listening.url).map((origin) => origin.replace(/^http/, 'ws')),
+        dev_mode: config.dev_mode,
+        identify: admission.request,
         largest_body: limits.frame_bytes,
         most_depth: limits.input_depth,
       }),

@@ -1,10 +1,28 @@
+import { isIP } from 'node:net'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
+import proxyaddr from 'proxy-addr'
 import { z } from 'zod'
-import { type Limits, limitsSchema } from '../shared/protocol/index.ts'
+import { type Limits, limitsSchema, type RatesPatch, ratesPatchSchema } from '../shared/protocol/index.ts'
 
 const flag = z.enum(['1', 'true', '0', 'false', '']).transform((text) => text === '1' || text === 'true')
 const port = z.coerce.number().int().min(0).max(65_535)
+
+/** A setting that is written in JSON. */
+const json = z.string().transform((text, context) => {
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    context.addIssue('is not JSON')
+    return z.NEVER
+  }
+})
+
+/** A number of proxies, or a list of their addresses. */
+const proxies = z
+  .string()
+  .transform((text) => (/^\d{1,2}$/.test(text) ? Number(text) : text.split(',').map((one) => one.trim())))
+  .refine(isProxyList, 'is a number of proxies, or addresses and ranges such as 10.0.0.0/8, with commas between them')
 
 /** Every setting: its schema, its default as a person reads it, and what it is for. The README's table is made from this. */
 export const settings = {
@@ -36,20 +54,19 @@ export const settings = {
     about: 'Least level of the JSON log on stdout',
   },
   PARLEY_LIMITS: {
-    schema: z
-      .string()
-      .transform((text, context) => {
-        try {
-          return JSON.parse(text) as unknown
-        } catch {
-          context.addIssue('is not JSON')
-          return z.NEVER
-        }
-      })
-      .pipe(limitsSchema.partial().strict())
-      .optional(),
+    schema: json.pipe(limitsSchema.partial().strict()).optional(),
     shown: 'those of docs/PROTOCOL.md',
     about: 'Other limits, as JSON: `{"frames_per_s":200}`',
+  },
+  PARLEY_RATES: {
+    schema: json.pipe(ratesPatchSchema).optional(),
+    shown: 'those of the table above',
+    about: 'Other rates for HTTP, as JSON: `{"read":{"q":600,"w":60}}` is 600 in 60 s',
+  },
+  PARLEY_TRUST_PROXY: {
+    schema: proxies.optional(),
+    shown: 'nobody',
+    about: 'Whose `X-Forwarded-For` counts: how many proxies stand before the hub, or their addresses',
   },
   MONGODB_URI: {
     schema: z
@@ -89,6 +106,9 @@ export interface Config {
   conformance?: boolean
   /** Limits that differ from the defaults. */
   limits?: Partial<Limits>
+  /** Rates of HTTP routes that differ from the defaults. */
+  rates?: RatesPatch
+  trust_proxy?: number | string[] | undefined
 }
 
 /** All faults of the settings at once, each with its name. */
@@ -128,6 +148,8 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     redis_url: values.REDIS_URL,
     dev_mode: values.DEV_MODE,
     limits: Object.fromEntries(Object.entries(values.PARLEY_LIMITS ?? {}).filter(([, value]) => value !== undefined)),
+    rates: values.PARLEY_RATES ?? {},
+    trust_proxy: values.PARLEY_TRUST_PROXY,
     conformance: values.PARLEY_CONFORMANCE,
   })
 }
@@ -135,4 +157,15 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
 function isSecure(url: string): boolean {
   const { protocol, hostname } = new URL(url)
   return protocol === 'https:' || hostname === '127.0.0.1' || hostname === 'localhost' || hostname === '[::1]'
+}
+
+function isProxyList(given: number | string[]): boolean {
+  if (typeof given === 'number') return true
+  try {
+    proxyaddr.compile(given)
+    // The library takes a bare number for an address.
+    return given.every((one) => /^[a-z]+$/.test(one) || isIP(one.replace(/\/\d+$/, '')) !== 0)
+  } catch {
+    return false // it says by throwing that one of them is no address
+  }
 }

@@ -1,4 +1,4 @@
-import type { By, Permissions, RoomRole, UserRole } from '../../shared/protocol/index.ts'
+import type { By, Permissions, RatesPatch, RoomRole, UserRole } from '../../shared/protocol/index.ts'
 import { isStaff, type Parties, roomRole, seesStaffNotes } from '../../shared/rules/room-role.ts'
 
 /** Who acts, as far as the door has proven it. */
@@ -11,6 +11,14 @@ export interface Principal {
   owns: readonly string[]
   /** What an agent may do at most; a contract can only narrow it. Humans and the system have no such bound. */
   grants?: Permissions
+  /** The key that was shown, where it was one. */
+  credential?: Credential
+}
+
+export interface Credential {
+  key_id: string
+  /** How often it may ask, where that differs from the hub's rates. */
+  rates?: RatesPatch
 }
 
 /** The hub itself: timers and reactors send their frames as it, through the same door. */

@@ -1,6 +1,7 @@
 import type { Connection } from 'mongoose'
 import { Umzug } from 'umzug'
 import { firstIndexes } from './migrations/0001-first-indexes.ts'
+import { rateLimits } from './migrations/0002-rate-limits.ts'
 
 /** One step of the schema. Idempotent: a crash in the middle runs it again. */
 export interface Migration {
@@ -8,7 +9,7 @@ export interface Migration {
   up(connection: Connection): Promise<void>
 }
 
-const migrations: readonly Migration[] = [firstIndexes]
+const migrations: readonly Migration[] = [firstIndexes, rateLimits]
 
 interface AppliedDocument {
   _id: string

@@ -1,8 +1,8 @@
-import type { Server as HttpServer } from 'node:http'
+import type { Server as HttpServer, IncomingMessage } from 'node:http'
 import { type Namespace, Server } from 'socket.io'
 import type { Adapter } from 'socket.io-adapter'
 import { v4 as uuid } from 'uuid'
-import { closeCodes, type Limits } from '../../shared/protocol/index.ts'
+import { closeCodes, type Limits, type Refusal } from '../../shared/protocol/index.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Principal } from '../core/principal.ts'
 import type { Receive } from '../pipeline/receive.ts'
@@ -36,6 +36,7 @@ export interface SocketDeps {
   conformance?: boolean | undefined
   /** Throws UNAUTHENTICATED. */
   admit(handshake: { auth: unknown; cookie: string | undefined; origin: string | undefined }): Promise<Admission>
+  addressOf(request: IncomingMessage): string
 }
 
 /** Above the largest frame, so that a frame which is too large is refused and its socket lives. */
@@ -68,12 +69,18 @@ export function createSockets(http: HttpServer, deps: SocketDeps) {
 
   rooms.use((socket, next) => {
     const { auth, headers } = socket.handshake
+    const ip = deps.addressOf(socket.request)
     deps.admit({ auth, cookie: headers.cookie, origin: headers.origin }).then(
       (admission) => {
         socket.data = admission
+        logEvent('debug', 'socket.admitted', { ip, principal_id: admission.principal.id })
         next()
       },
-      (error: unknown) => next(asConnectError(error)),
+      (error: unknown) => {
+        const refused = asConnectError(error)
+        logEvent('debug', 'socket.refused', { ip, code: refused.message, correlation_id: refused.data.correlation_id })
+        next(refused)
+      },
     )
   })
 
@@ -142,7 +149,7 @@ export function createSockets(http: HttpServer, deps: SocketDeps) {
 
 export type Sockets = ReturnType<typeof createSockets>
 
-function asConnectError(error: unknown): Error {
+function asConnectError(error: unknown): Error & { data: Refusal } {
   const { refusal } = refusalOf(error, uuid())
   return Object.assign(new Error(refusal.code), { data: refusal })
 }

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import type { RatePolicy } from '../../shared/protocol/index.ts'
 import type { Principal } from '../core/principal.ts'
 
 export interface RouteRequest {
@@ -29,6 +30,8 @@ export interface Route {
   path: string
   /** `public` = anyone, and nobody is asked who it is; `open` = anyone; `principal` = signed in; `operator` = an admin, or the operator's token. */
   access: 'public' | 'open' | 'principal' | 'operator'
+  /** What it counts against; `read` for GET and `write` for the rest, unless it says so. */
+  rate?: RatePolicy
   handle(request: RouteRequest): Promise<RouteAnswer>
 }
 

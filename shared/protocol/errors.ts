@@ -116,8 +116,8 @@ export const errors = {
   RATE_LIMITED: {
     status: 429,
     retry: 'later',
-    title: 'Too many frames',
-    fix: 'Wait `facts.retry_after_ms`, then go on at the pace of `limits`.',
+    title: 'Too many frames or requests',
+    fix: 'Wait `facts.retry_after_ms`, then go on at the pace of `limits` (sockets) or of the `RateLimit` header (HTTP).',
   },
   OVERLOADED: { status: 503, retry: 'later', title: 'The hub has too much to do', fix: 'Send the same again after a pause.' },
   UNAVAILABLE: {

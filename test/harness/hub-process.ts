@@ -5,6 +5,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { wideRates } from './wide-rates.ts'
 
 export interface HubProcess {
   url: string
@@ -43,7 +44,10 @@ export async function startHubProcess({
   env?: Record<string, string>
 }): Promise<HubProcess> {
   const child = spawn(process.execPath, [MAIN], {
-    env: { PATH: process.env['PATH'], HOME: data_dir, PARLEY_DATA_DIR: data_dir, PARLEY_PORT: String(port), ...env },
+    env: {
+      ...{ PATH: process.env['PATH'], HOME: data_dir, PARLEY_DATA_DIR: data_dir, PARLEY_PORT: String(port) },
+      ...{ PARLEY_RATES: JSON.stringify(wideRates), ...env },
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const log: string[] = []

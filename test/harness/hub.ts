@@ -7,7 +7,8 @@ import type { Clock } from '../../server/core/clock.ts'
 import { launchEmbedded } from '../../server/database/embedded/launch.ts'
 import type { LogEvent } from '../../server/gateway/logger.ts'
 import { defaultLadder, type Ladder } from '../../server/gateway/slow-consumers.ts'
-import { defaultLimits, type Limits } from '../../shared/protocol/index.ts'
+import { defaultLimits, type Limits, type Rates } from '../../shared/protocol/index.ts'
+import { wideRates } from './wide-rates.ts'
 
 export interface TestHub extends Hub {
   mongodb_uri: string
@@ -20,6 +21,10 @@ export interface TestHub extends Hub {
 }
 
 export interface TestHubOptions {
+  /** Hears every line of the hub's log. */
+  onLog?: LogEvent
+  rates?: Partial<Rates>
+  trust_proxy?: number | string[]
   redis_url?: string
   clock?: Clock
   limits?: Partial<Limits>
@@ -45,17 +50,27 @@ export async function stopTestDatabase(): Promise<void> {
 }
 
 /** A whole hub in this process: real HTTP, real sockets, a database of its own. */
-export async function startHub({ clock, limits, ladder, like, redis_url }: TestHubOptions = {}): Promise<TestHub> {
+export async function startHub({
+  clock,
+  limits,
+  rates,
+  ladder,
+  like,
+  redis_url,
+  trust_proxy,
+  onLog,
+}: TestHubOptions = {}): Promise<TestHub> {
   const mongodb_uri = like?.mongodb_uri ?? (await testDatabase())
   const database_name = like?.database_name ?? `hub_${randomUUID().replaceAll('-', '').slice(0, 20)}`
   const data_dir = like?.data_dir ?? (await mkdtemp(join(tmpdir(), 'parley-hub-')))
   const troubles: TestHub['troubles'] = []
   const logEvent: LogEvent = (level, event, details = {}) => {
+    onLog?.(level, event, details)
     if (level === 'warn' || level === 'error') troubles.push({ level, event, details })
   }
   const config = {
     ...{ host: '127.0.0.1', port: 0, data_dir, public_url: undefined, redis_url, operator_token: undefined, secret: undefined },
-    ...{ log_level: 'silent', mongodb_uri, dev_mode: false },
+    ...{ log_level: 'silent', mongodb_uri, dev_mode: false, rates: { ...wideRates, ...rates }, trust_proxy },
   }
   const hub = await composeHub({
     ...{ config, logEvent, database_name, limits: { ...defaultLimits, ...limits } },

@@ -1,5 +1,5 @@
 import { type Connection, type mongo, Schema } from 'mongoose'
-import type { By, Permissions } from '../../../shared/protocol/index.ts'
+import type { By, Permissions, RatesPatch } from '../../../shared/protocol/index.ts'
 
 export interface AgentDocument {
   _id: string
@@ -24,6 +24,8 @@ export interface AgentKeyDocument {
   status: 'active' | 'revoked'
   /** `*`: all that the agent itself may do. */
   scopes: string[]
+  /** How often it may ask, where that differs from the hub's rates. */
+  rates?: RatesPatch
   created_at: Date
   created_by: By
   expires_at: Date | null

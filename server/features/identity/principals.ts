@@ -79,7 +79,8 @@ export function createPrincipals({
     const key = await agentKeys.findOne({ hash: { $in: secrets.apiKeyHashes(text) }, status: 'active' })
     if (key === null || (key.expires_at !== null && key.expires_at.getTime() <= clock.now())) return undefined
     const principal = await agent(key.agent_id)
-    return principal && { principal, expires_at_ms: key.expires_at?.getTime() ?? null }
+    const credential = { key_id: key._id, ...(key.rates ? { rates: key.rates } : {}) }
+    return principal && { principal: { ...principal, credential }, expires_at_ms: key.expires_at?.getTime() ?? null }
   }
 
   async function agent(id: string): Promise<Principal | undefined> {

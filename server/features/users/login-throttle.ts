@@ -1,7 +1,7 @@
-import { isIPv6 } from 'node:net'
 import { LRUCache } from 'lru-cache'
 import { ParleyError } from '../../../shared/protocol/index.ts'
 import type { Clock } from '../../core/clock.ts'
+import { networkOf } from '../../core/network-of.ts'
 
 const WINDOW_MS = 15 * 60_000
 // An office shares one address, so that one may fail more often than one account.
@@ -51,12 +51,4 @@ export function createLoginThrottle(clock: Clock) {
   }
 
   return { begin }
-}
-
-/** The address, or for IPv6 its /64: one customer has all addresses of one. */
-function networkOf(ip: string): string {
-  if (!isIPv6(ip) || ip.includes('.')) return ip.replace(/^::ffff:/i, '')
-  const [head = [], tail = []] = ip.split('::').map((part) => part.split(':').filter((group) => group !== ''))
-  const left_out = Array<string>(Math.max(8 - head.length - tail.length, 0)).fill('0')
-  return [...head, ...left_out, ...tail].slice(0, 4).join(':')
 }

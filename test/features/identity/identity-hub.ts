@@ -11,6 +11,7 @@ import { createIdentity, type IdentitySettings } from '../../../server/features/
 import { createLogger } from '../../../server/gateway/logger.ts'
 import { createManualClock } from '../../harness/clock.ts'
 import { testDatabase } from '../../harness/hub.ts'
+import { wideRates } from '../../harness/wide-rates.ts'
 
 export type Json = Record<string, unknown>
 
@@ -52,6 +53,7 @@ export async function startIdentityHub() {
     PARLEY_SECRET: SECRET,
     PARLEY_OPERATOR_TOKEN: OPERATOR_TOKEN,
     MONGODB_URI: mongodb_uri,
+    PARLEY_RATES: JSON.stringify(wideRates),
   })
   const startOne = () => composeHub({ config, logEvent, clock, database_name })
   const hubs: [Hub, ...Hub[]] = [await startOne()]

@@ -1,0 +1,61 @@
+import type { Request, Response } from 'express'
+import { ParleyError } from '../../../shared/protocol/index.ts'
+import { isOperator, type Principal } from '../../core/principal.ts'
+import type { Route, RouteAnswer } from '../../pipeline/route.ts'
+import { correlationOf } from './correlate.ts'
+import type { HttpDeps } from './create-http.ts'
+import { createRateGate } from './rate-gate.ts'
+import { createReadBody } from './read-body.ts'
+
+/** One request on its route: who asks, how often, with what; then the route's own answer. */
+export function createAnswerRoute(deps: HttpDeps) {
+  const readBody = createReadBody(deps)
+  const takeRate = createRateGate(deps)
+
+  return async function answerRoute(route: Route, request: Request, response: Response): Promise<void> {
+    const ip = deps.addressOf(request)
+    const principal = await admit(route, { request, response, ip })
+    // Only now: who may not ask costs no parsing.
+    const body = await readBody(request, response)
+    const { params, query, headers } = request
+    const known = params as Record<string, string>
+    send(response, await route.handle({ principal, params: known, query, body, headers, ip, correlation_id: correlationOf(response) }))
+  }
+
+  async function admit(route: Route, { request, response, ip }: { request: Request; response: Response; ip: string }) {
+    if (route.access === 'public') return undefined
+    const asked = { route, response, ip }
+    const principal = await identify(route, request).catch(async (error: unknown) => {
+      // Who guesses at credentials is counted like any stranger.
+      if (error instanceof ParleyError) await takeRate({ ...asked, principal: undefined })
+      throw error
+    })
+    await takeRate({ ...asked, principal })
+    if (route.access === 'open') return principal
+    if (principal === undefined) throw new ParleyError('UNAUTHENTICATED')
+    if (route.access === 'operator' && !isOperator(principal)) throw new ParleyError('PERMISSION_DENIED', { role: 'admin' })
+    return principal
+  }
+
+  async function identify(
+    { access }: Route,
+    { headers: { authorization, cookie, origin }, method }: Request,
+  ): Promise<Principal | undefined> {
+    try {
+      return await deps.identify({ authorization, cookie, origin, method })
+    } catch (error) {
+      // An open route serves those with bad credentials too: they may be here to get new ones.
+      if (access === 'open' && error instanceof ParleyError && error.code === 'UNAUTHENTICATED') return undefined
+      throw error
+    }
+  }
+}
+
+function send(response: Response, { status, body, headers, text }: RouteAnswer): void {
+  response.status(status).set(headers ?? {})
+  if (text !== undefined) {
+    if (headers?.['Content-Type'] === undefined) response.type('text/plain; charset=utf-8')
+    response.send(text)
+  } else if (body === undefined) response.end()
+  else response.json(body)
+}

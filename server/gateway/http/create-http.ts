@@ -1,0 +1,61 @@
+import type { IncomingMessage } from 'node:http'
+import express, { type Express, type NextFunction, type Request, type Response } from 'express'
+import helmet from 'helmet'
+import { ParleyError, type Rates } from '../../../shared/protocol/index.ts'
+import type { Principal } from '../../core/principal.ts'
+import type { Route } from '../../pipeline/route.ts'
+import type { LogEvent } from '../logger.ts'
+import { answerError } from './answer-error.ts'
+import { createAnswerRoute } from './answer-route.ts'
+import { contentPolicy } from './content-policy.ts'
+import { correlate } from './correlate.ts'
+import { mountRoutes } from './mount-routes.ts'
+import type { RateStore } from './rate-store.ts'
+import { serveConsole } from './serve-console.ts'
+
+export interface HttpDeps {
+  routes: readonly Route[]
+  /** Where the built console lies. */
+  console_directory: string
+  dev_mode: boolean
+  /** The hub's own origins with ws: or wss:, for browsers whose 'self' does not cover sockets. */
+  socket_origins: readonly string[]
+  logEvent: LogEvent
+  /** Undefined for a request without credentials; throws UNAUTHENTICATED for bad ones. */
+  identify(request: {
+    authorization: string | undefined
+    cookie: string | undefined
+    origin: string | undefined
+    method: string
+  }): Promise<Principal | undefined>
+  addressOf(request: IncomingMessage): string
+  rates: Rates
+  rateStore: RateStore
+  largest_body: number
+  most_depth: number
+}
+
+/** The HTTP face: the routes that the features brought, the console's files, and one shape for every error. */
+export function createHttp(deps: HttpDeps): Express {
+  const { routes, logEvent, socket_origins } = deps
+  const app = express()
+  app.disable('x-powered-by')
+  app.set('query parser', 'simple')
+  app.set('etag', false)
+  app.use(correlate(deps))
+  app.use(
+    helmet({
+      contentSecurityPolicy: { useDefaults: false, directives: { ...contentPolicy, connectSrc: ["'self'", ...socket_origins] } },
+      strictTransportSecurity: false,
+    }),
+  )
+  mountRoutes(app, routes, createAnswerRoute(deps))
+  serveConsole(app, deps.console_directory)
+  app.use((request: Request) => {
+    throw new ParleyError('ROUTE_UNKNOWN', { path: request.path.slice(0, 200) })
+  })
+  app.use((error: unknown, request: Request, response: Response, _next: NextFunction) =>
+    answerError(error, { request, response, logEvent }),
+  )
+  return app
+}

@@ -1,0 +1,15 @@
+import express, { type Express } from 'express'
+
+/** The built console under `/app`, whatever page of it is asked for. Static files count against no limit. */
+export function serveConsole(app: Express, directory: string): void {
+  app.get('/', (_request, response) => response.redirect('/app/'))
+  const immutable = { immutable: true, maxAge: '1y', index: false, fallthrough: true } as const
+  app.use('/app/assets', express.static(`${directory}/assets`, immutable))
+  app.use('/app', express.static(directory, { index: false }))
+  app.get(['/app', '/app/*page'], (request, response, next) => {
+    if (request.path.startsWith('/app/assets/')) return next()
+    response.set('Cache-Control', 'no-cache').sendFile('index.html', { root: directory }, (error) => {
+      if (error) response.status(503).type('text/plain').send('The console is not built yet. Run `npm run console`, then reload.')
+    })
+  })
+}
