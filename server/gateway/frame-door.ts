@@ -3,7 +3,7 @@ import { v4 as uuid } from 'uuid'
 import { type FieldError, frames as frameTable, type Limits, ParleyError } from '../../shared/protocol/index.ts'
 import type { Receive } from '../pipeline/receive.ts'
 import type { Session } from '../pipeline/session.ts'
-import type { FrameLimits } from './frame-limits.ts'
+import type { FrameLimits, MeasuredFrame } from './frame-limits.ts'
 import type { LogEvent } from './logger.ts'
 import { bytesOf } from './measured-parser.ts'
 import type { Meter } from './meter.ts'
@@ -38,14 +38,19 @@ export function openDoor(socket: Socket, session: Session, deps: DoorDeps): void
     payload: unknown,
     rest: { others: unknown[]; size: number; answer(answer: unknown): void },
   ): Promise<void> {
-    const wait_ms = budget.take({ bytes: rest.size, contract_id: contractIdOf(payload) })
+    const frame: MeasuredFrame = { type, bytes: rest.size, contract_id: contractIdOf(payload) }
+    const wait_ms = budget.take(frame)
     if (wait_ms > 0) throw new ParleyError('RATE_LIMITED', { retry_after_ms: wait_ms })
     if (rest.size > limits.frame_bytes) throw new ParleyError('FRAME_TOO_LARGE', { bytes: rest.size, frame_bytes: limits.frame_bytes })
     if (rest.others.length > 0) throw invalid({ pointer: '', detail: 'a frame has one payload' })
     if (deps.isOverloaded()) throw new ParleyError('OVERLOADED')
     const receive = deps.receive()
     if (receive === undefined) throw new ParleyError('UNAVAILABLE')
-    const { ack, afterwards } = await receive(session, type, payload)
+    const { ack, afterwards } = await receive(session, type, payload).catch((error: unknown) => {
+      if (error instanceof ParleyError && error.code === 'NOT_FOUND') budget.strange(frame)
+      throw error
+    })
+    budget.accepted(frame)
     rest.answer({ ok: true, ...ack() })
     meter.frame(type, 'ok')
     afterwards?.()

@@ -1,7 +1,8 @@
 import { expect } from 'chai'
 import { createManualClock } from '../harness/clock.ts'
 import { startHub, type TestHub } from '../harness/hub.ts'
-import { type Client, connectAs, openContract, type Person } from '../harness/people.ts'
+import { type Client, connectAs, openContract, type Person, signUp } from '../harness/people.ts'
+import { codeOf } from '../scenarios/stage.ts'
 
 const limits = { frames_per_s: 100, frames_burst: 200, principal_frames_per_s: 150, room_frames_per_s: 400 }
 
@@ -49,10 +50,53 @@ describe('limits', () => {
     for (const device of devices) device.close()
   })
 
+  it('[LIMIT-2] a room has one budget for all of its members, and another room its own', async () => {
+    const other = await openContract(hub, { requester, provider })
+    const staff = await Promise.all(Array.from({ length: 4 }, () => signUp(hub, ['reviewer'])))
+    const [quiet, ...members] = await Promise.all([requester, provider, ...staff].map((person) => connectAs(hub, person)))
+    if (quiet === undefined) throw new Error('the first is there')
+    for (const member of [quiet, ...members]) await member.must('room.join', { contract_id })
+    const sum = (taken: readonly number[]) => taken.reduce((all, one) => all + one)
+    // Five principals, each within its own budget of 300: more than the 800 of the room, of which six were used to join.
+    expect(sum(await Promise.all(members.map((member, at) => send(member, { count: 199, name: `first ${at}` }))))).to.equal(794)
+    clock.advance(500)
+    // Half of what the room gets in a second, though each could send fifty.
+    expect(sum(await Promise.all(members.map((member, at) => send(member, { count: 50, name: `later ${at}` }))))).to.equal(200)
+    expect(codeOf(await quiet.ask('message.post', { contract_id, key: 'full', body: 'x' }))).to.equal('RATE_LIMITED')
+    expect(codeOf(await quiet.ask('message.post', { contract_id: other.contract_id, key: 'elsewhere', body: 'x' }))).to.equal('ok')
+    quiet.close()
+    for (const member of members) member.close()
+  })
+
   it('[LIMIT-3] the limits that hold stand in the welcome', async () => {
     const agent = await connectAs(hub, provider)
     const welcome = await agent.must('agent.hello', { protocol: 1, agent: { name: 'a', version: '1' } })
     expect(welcome.limits).to.include(limits)
     agent.close()
+  })
+
+  it('[LIMIT-4] a stranger who names a room uses up nothing of its budget, whatever he sends', async () => {
+    const strangers = await Promise.all([1, 2, 3, 4, 5].map(async () => connectAs(hub, await signUp(hub))))
+    const said = { contract_id, key: 'mine now', body: 'x' }
+    const floods = strangers.map((stranger) =>
+      Promise.all(
+        Array.from({ length: 50 }, () => [
+          stranger.ask('message.post', said),
+          stranger.ask('room.join', { contract_id }),
+          stranger.ask('typing', { contract_id }),
+          // Anyone may leave a room, and any payload may hold more than its frame reads.
+          stranger.ask('room.leave', { contract_id }),
+        ]).flat(),
+      ),
+    )
+    const codes = (await Promise.all(floods)).flat().map(codeOf)
+    expect([...new Set(codes)].sort()).to.deep.equal(['NOT_FOUND', 'ok'])
+    // A thousand frames later the whole of the room's 800 is there.
+    const people = [requester, provider, await signUp(hub, ['reviewer'])]
+    const members = await Promise.all(people.map((person) => connectAs(hub, person)))
+    for (const member of members) await member.must('room.join', { contract_id })
+    const sums = await Promise.all(members.map((member, at) => send(member, { count: 199, name: `member ${at}` })))
+    expect(sums).to.deep.equal([199, 199, 199])
+    for (const client of [...strangers, ...members]) client.close()
   })
 })
