@@ -31,7 +31,13 @@ export function chunkPlace(view: RoomView, { call_id, seq }: Push<'chunk'>): Chu
   return seq < next ? 'seen' : 'ahead'
 }
 
+/** A text that the hub left out for its length stays out: what came behind it would look like the whole. */
 export function withChunk(view: RoomView, { call_id, seq, chunk }: Push<'chunk'>): RoomView {
-  const append = (call: CallView): CallView => ({ ...call, text: (call.text ?? '') + chunk, next_seq: seq + 1 })
+  const isLeftOut = ({ text, next_seq = 1 }: CallView) => text === undefined && next_seq > 1
+  const append = (call: CallView): CallView => ({
+    ...call,
+    ...(isLeftOut(call) ? {} : { text: (call.text ?? '') + chunk }),
+    next_seq: seq + 1,
+  })
   return { ...view, calls: view.calls.map((call) => (call.call_id === call_id ? append(call) : call)) }
 }

@@ -38,6 +38,8 @@ export class FaultyHub {
   /** How many pages of a log were asked for over HTTP. */
   pages = 0
   contracts: string[] = []
+  /** A longer text of a stream is left out of the view. */
+  longest_text = Number.POSITIVE_INFINITY
   readonly #logs = new Map<string, Log>()
   readonly #faults = new Map<string, Fault[]>()
   readonly #waiting: { type: string; resolve: (payload: Payload) => void }[] = []
@@ -151,7 +153,8 @@ export class FaultyHub {
     const folded = this.log(contract_id).events.slice(0, at).reduce(evolve, emptyRoom)
     const calls = folded.calls.map((call) => {
       const { text, next_seq } = this.#streams.get(call.call_id) ?? {}
-      return text ? { ...call, text, next_seq } : call
+      if (!text) return call
+      return text.length > this.longest_text ? { ...call, next_seq } : { ...call, text, next_seq }
     }) as RoomView['calls']
     return { ...folded, calls }
   }

@@ -191,6 +191,20 @@ describe('rooms of the sdk', () => {
     await untilRoom(room, () => room.view.calls[0]?.text === 'abcd' || undefined)
   })
 
+  it('[SDK-29] of a text that the hub left out for its length the view shows nothing rather than its tail', async () => {
+    w.hub.longest_text = 3
+    const call_id = 'c0000000-0000-4000-8000-000000000002'
+    const data = { call_id, tool: 'search', input: {}, deadline: '2999-01-01T00:00:00.000Z', requires_approval: false, risk: 'low' }
+    w.hub.record(contract_id, { type: 'call.requested', data })
+    w.hub.chunk(contract_id, call_id, 'long ')
+    const { sdk } = await w.join()
+    const room = await sdk.room(contract_id)
+    await caughtUp(room)
+    w.hub.chunk(contract_id, call_id, 'tail')
+    await untilRoom(room, () => room.view.calls[0]?.next_seq === 3 || undefined)
+    expect(room.view.calls[0]).not.to.have.property('text')
+  })
+
   it('[SDK-12] a batch that was lost with none behind it is noticed by the second heartbeat', async () => {
     const { sdk } = await w.join()
     const room = await sdk.room(contract_id)
