@@ -1,13 +1,51 @@
-// Enough for a long message; a hostile one must not make an index entry a megabyte long.
-const MOST_TOKENS = 1_000
+// Enough for a long message, in a script without spaces too; a hostile one must not make an index entry a megabyte long.
+const MOST_TOKENS = 3_000
 const LONGEST_TOKEN = 64
 
-/** The words of a text as search sees them: lower case, without accents, each once. The same rule reads what was written and what is asked. */
+const WORD = /[\p{L}\p{N}]+/gu
+/** Chinese, Japanese, Thai, Lao, Khmer and Burmese put no space between words. */
+const UNSPACED = '\\p{scx=Han}\\p{scx=Hira}\\p{scx=Kana}\\p{scx=Thai}\\p{scx=Laoo}\\p{scx=Khmr}\\p{scx=Mymr}'
+const RUN = new RegExp(`[${UNSPACED}]+|[^${UNSPACED}]+`, 'gu')
+const IS_UNSPACED = new RegExp(`^[${UNSPACED}]`, 'u')
+
+/** The words of a text as search keeps them: lower case, without accents, each once; and of scripts without spaces, characters and pairs. */
 export function tokensOf(text: string): string[] {
-  const words = text
-    .normalize('NFKD')
-    .replace(/\p{M}+/gu, '')
-    .toLowerCase()
-    .match(/[\p{L}\p{N}]+/gu)
-  return [...new Set((words ?? []).map((word) => word.slice(0, LONGEST_TOKEN)))].slice(0, MOST_TOKENS)
+  return some(runsOf(wordsOf(text), (run) => [...run, ...pairsOf(run)]))
+}
+
+/**
+ * The ways in which an event may hold what is asked for: all tokens of the question, or all its words as they were kept before
+ * scripts without spaces were taken apart. None for a question without a word.
+ */
+export function waysToFind(question: string): string[][] {
+  const words = wordsOf(question)
+  const asked = some(runsOf(words, (run) => (pairsOf(run).length > 0 ? pairsOf(run) : [run])))
+  const asBefore = some(words)
+  if (asked.length === 0) return []
+  return asBefore.every((word) => asked.includes(word)) ? [asked] : [asked, asBefore]
+}
+
+function wordsOf(text: string): string[] {
+  return (
+    text
+      .normalize('NFKD')
+      .replace(/\p{M}+/gu, '')
+      .toLowerCase()
+      .match(WORD) ?? []
+  )
+}
+
+/** The words, and what is made of the runs of scripts without spaces in them. */
+function runsOf(words: readonly string[], takeApart: (run: string) => string[]): string[] {
+  return words.flatMap((word) => (word.match(RUN) ?? []).flatMap((run) => (IS_UNSPACED.test(run) ? takeApart(run) : run)))
+}
+
+/** Where a word ends in such a script no two dictionaries agree on; pairs of neighbours are the same for all. */
+function pairsOf(run: string): string[] {
+  const characters = [...run]
+  return characters.slice(1).map((second, at) => `${characters[at]}${second}`)
+}
+
+function some(tokens: readonly string[]): string[] {
+  return [...new Set(tokens.map((token) => token.slice(0, LONGEST_TOKEN)))].slice(0, MOST_TOKENS)
 }

@@ -90,6 +90,33 @@ describe('rooms: reads', () => {
       expect(calls.items).to.have.lengthOf(1)
       await stage.agent.must('agent.tool.result', { call_id, status: 'succeeded' })
     })
+
+    it('[ROOM-20] in scripts without spaces it finds all pairs of neighbouring characters, also in what was kept before', async () => {
+      const { contract_id, human, hub, requester } = stage
+      const bodies = ['明日は東京都庁でモデル会議をします', '我们在北京讨论合同条款', 'วันนี้อากาศดีมาก', 'GPT4モデルのﾃｽﾄ', '京東で買う']
+      const seqs: number[] = []
+      for (const body of bodies) seqs.push((await human.must('message.post', { contract_id, key: randomUUID(), body })).seq)
+      const find = async (q: string) => {
+        const { items, total } = await get<Page>(`/contracts/${contract_id}/search?q=${encodeURIComponent(q)}`, requester)
+        expect(total).to.equal(items.length)
+        return items.map(({ seq }) => bodies[seqs.indexOf(seq)])
+      }
+      expect(await find('東京')).to.deep.equal([bodies[0]])
+      expect(await find('都庁 モデル')).to.deep.equal([bodies[0]])
+      expect(await find('モデル')).to.deep.equal([bodies[3], bodies[0]])
+      expect(await find('gpt4 テスト')).to.deep.equal([bodies[3]])
+      expect(await find('合同')).to.deep.equal([bodies[1]])
+      expect(await find('京')).to.deep.equal([bodies[4], bodies[1], bodies[0]])
+      expect(await find('อากาศ')).to.deep.equal([bodies[2]])
+      expect(await find('合東')).to.deep.equal([])
+
+      // As an earlier version kept it: the whole run is one word.
+      const database = await openDatabaseOf(hub)
+      const kept = { $set: { tokens: ['我们在北京讨论合同条款'] } }
+      await database.collection('events').updateOne({ stream: `contract:${contract_id}`, seq: seqs[1] }, kept)
+      await database.close()
+      expect(await find('我们在北京讨论合同条款')).to.deep.equal([bodies[1]])
+    })
   })
 
   type Stored = { _id: string; seq: number; json: string; chain: string }

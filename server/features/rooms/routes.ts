@@ -3,7 +3,7 @@ import { type ContractSummary, http, idSchema, ParleyError, type Permissions } f
 import { authorize } from '../../core/authorize.ts'
 import type { Clock } from '../../core/clock.ts'
 import { isOperator, isStaffMember, seesNotes } from '../../core/principal.ts'
-import { tokensOf } from '../../core/tokens.ts'
+import { waysToFind } from '../../core/tokens.ts'
 import { type EventStore, toStored } from '../../pipeline/event-store.ts'
 import type { Log } from '../../pipeline/log.ts'
 import { parse } from '../../pipeline/parse.ts'
@@ -96,9 +96,14 @@ export function roomRoutes({ log, store, rows, clock, record, parties }: RoomRou
   async function search(request: RouteRequest) {
     const { q, limit, offset } = parse(http['GET /contracts/:id/search'].query, request.query)
     const { stream, seesNotes } = await enter(request)
-    const words = tokensOf(q)
-    if (words.length === 0) throw new ParleyError('REQUEST_INVALID', { errors: [{ pointer: '/q', detail: 'holds no word' }] })
-    const filter = { stream: stream.id, tokens: { $all: words }, ...(seesNotes ? {} : { audience: 'all' as const }) }
+    const ways = waysToFind(q)
+    if (ways.length === 0) throw new ParleyError('REQUEST_INVALID', { errors: [{ pointer: '/q', detail: 'holds no word' }] })
+    // One token of each way leads into the index; the rest is asked of what it finds.
+    const tokens = { $in: ways.flatMap((way) => way.slice(0, 1)) }
+    const filter = {
+      ...{ stream: stream.id, tokens, $or: ways.map((way) => ({ tokens: { $all: way } })) },
+      ...(seesNotes ? {} : { audience: 'all' as const }),
+    }
     const [found, total] = await Promise.all([
       store.collection.find(filter).sort({ _id: -1 }).skip(offset).limit(limit).toArray(),
       store.collection.countDocuments(filter, { limit: 10_000 }),
