@@ -29,8 +29,11 @@ const MOST_ROOMS = 1_000
 
 /** What is carried out only for those who may be in the room; anyone may leave one. */
 const provesEntry: ReadonlySet<string> = new Set(
-  Object.entries(frames).flatMap(([type, { payload }]) => ('shape' in payload && 'contract_id' in payload.shape ? type : [])),
-).difference(new Set(['room.leave']))
+  Object.entries(frames).flatMap(([type, { payload }]) => {
+    const isAboutRoom = 'shape' in payload && 'contract_id' in payload.shape
+    return isAboutRoom && type !== 'room.leave' ? type : []
+  }),
+)
 
 /**
  * Token buckets by count and by bytes: of the connection, and by count of its principal and of the room that the frame is about. A
@@ -67,8 +70,9 @@ export function createFrameLimits({ limits, clock }: { limits: Limits; clock: Cl
         if (contract_id === undefined || isOfRoom || !provesEntry.has(type)) return
         // On credit: those that were sent before the first answer was known are paid for all the same.
         roomBucket(contract_id).owe(1)
-        if (rooms.size >= MOST_ROOMS && !rooms.has(contract_id)) for (const oldest of rooms.values().take(1)) rooms.delete(oldest)
         rooms.add(contract_id)
+        const [oldest] = rooms
+        if (rooms.size > MOST_ROOMS && oldest !== undefined) rooms.delete(oldest)
       },
       strange: ({ contract_id }) => {
         if (contract_id !== undefined) rooms.delete(contract_id)
