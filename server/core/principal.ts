@@ -1,4 +1,4 @@
-import type { By, Permissions, RatesPatch, RoomRole, UserRole } from '../../shared/protocol/index.ts'
+import type { By, KeyScope, Permissions, RatesPatch, RoomRole, UserRole } from '../../shared/protocol/index.ts'
 import { isStaff, type Parties, roomRole, seesStaffNotes } from '../../shared/rules/room-role.ts'
 
 /** Who acts, as far as the door has proven it. */
@@ -11,15 +11,17 @@ export interface Principal {
   owns: readonly string[]
   /** What an agent may do at most; a contract can only narrow it. Humans and the system have no such bound. */
   grants?: Permissions
-  /** The key that was shown, where it was one. */
+  /** What was shown as proof. The system needs none. */
   credential?: Credential
 }
 
-export interface Credential {
-  key_id: string
-  /** How often it may ask, where that differs from the hub's rates. */
-  rates?: RatesPatch
-}
+/** What a principal has shown, as long as it holds. `id` names it in the store and in events, and is no secret. */
+export type Credential =
+  /** An agent's key, with how often it may ask where that differs from the hub's rates. */
+  | { kind: 'key'; id: string; scopes: readonly KeyScope[]; rates?: RatesPatch }
+  /** A user's sign-in, by cookie or token. */
+  | { kind: 'session'; id: string }
+  | { kind: 'operator'; id: 'operator' }
 
 /** The hub itself: timers and reactors send their frames as it, through the same door. */
 export const system: Principal = { kind: 'system', id: 'system', name: 'Parley', roles: [], owns: [] }

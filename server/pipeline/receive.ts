@@ -1,5 +1,6 @@
 import { type Frame, type FrameType, fieldErrors, frames, ParleyError } from '../../shared/protocol/index.ts'
 import { jsonFault } from '../../shared/rules/json-fault.ts'
+import { frameScopes, requireScope } from '../core/scopes.ts'
 import type { Answer, Command, CommandTable } from './command.ts'
 import type { Log } from './log.ts'
 import type { RecordFrame } from './record.ts'
@@ -23,6 +24,7 @@ export function createReceive({
   }
 
   async function carryOut<T extends FrameType>(session: Session, type: T, payload: unknown): Promise<Answer<T>> {
+    requireScope(session.principal, frameScopes[type])
     // Before anything reads it: what could not be hashed, stored or walked through must not come further than here.
     const fault = jsonFault(payload, most_depth)
     if (fault !== undefined) throw new ParleyError('FRAME_INVALID', { frame: type, errors: [fault] })

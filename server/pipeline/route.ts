@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { RatePolicy } from '../../shared/protocol/index.ts'
+import type { RatePolicy, Scope } from '../../shared/protocol/index.ts'
 import type { Principal } from '../core/principal.ts'
 
 export interface RouteRequest {
@@ -24,16 +24,22 @@ export interface RouteAnswer {
 }
 
 /** One row of the HTTP face. The gateway mounts it, and knows no feature by name. */
-export interface Route {
+export type Route = RouteShape & RouteAccess
+
+interface RouteShape {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** Express 5 path: `/contracts/:id/events`. */
   path: string
-  /** `public` = anyone, and nobody is asked who it is; `open` = anyone; `principal` = signed in; `operator` = an admin, or the operator's token. */
-  access: 'public' | 'open' | 'principal' | 'operator'
   /** What it counts against; `read` for GET and `write` for the rest, unless it says so. */
   rate?: RatePolicy
   handle(request: RouteRequest): Promise<RouteAnswer>
 }
+
+/** `public` = anyone, and nobody is asked who it is; `open` = anyone; `principal` = signed in; `operator` = an admin, or the operator's token. */
+export type RouteAccess =
+  | { access: 'public' | 'open' | 'operator' }
+  /** `scope`: what a key must have to come in; null = any key may. */
+  | { access: 'principal'; scope: Scope | null }
 
 /** A route behind `principal` or `operator` always has one; this says so to the compiler, and fails loudly if the table is wrong. */
 export function principalOf({ principal }: RouteRequest): Principal {

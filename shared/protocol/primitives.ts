@@ -24,6 +24,7 @@ export type By = z.infer<typeof bySchema>
 export type PrincipalKind = By['kind']
 
 export const permissionFlags = ['can_read_attachments', 'can_access_web', 'can_run_code_sandbox', 'can_message_requester'] as const
+export type PermissionFlag = (typeof permissionFlags)[number]
 /** What a contract permits, as it is told: not strict, for a newer hub may know more flags. What is asked for is (the patch below). */
 export const permissionsSchema = z.object({
   can_read_attachments: z.boolean(),

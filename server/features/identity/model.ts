@@ -1,5 +1,5 @@
 import { type Connection, type mongo, Schema } from 'mongoose'
-import type { By, Permissions, RatesPatch } from '../../../shared/protocol/index.ts'
+import type { By, KeyScope, Permissions, RatesPatch } from '../../../shared/protocol/index.ts'
 
 export interface AgentDocument {
   _id: string
@@ -23,7 +23,7 @@ export interface AgentKeyDocument {
   last4: string
   status: 'active' | 'revoked'
   /** `*`: all that the agent itself may do. */
-  scopes: string[]
+  scopes: KeyScope[]
   /** How often it may ask, where that differs from the hub's rates. */
   rates?: RatesPatch
   created_at: Date

@@ -79,7 +79,7 @@ export function createPrincipals({
     const key = await agentKeys.findOne({ hash: { $in: secrets.apiKeyHashes(text) }, status: 'active' })
     if (key === null || (key.expires_at !== null && key.expires_at.getTime() <= clock.now())) return undefined
     const principal = await agent(key.agent_id)
-    const credential = { key_id: key._id, ...(key.rates ? { rates: key.rates } : {}) }
+    const credential = { kind: 'key', id: key._id, scopes: key.scopes, ...(key.rates ? { rates: key.rates } : {}) } as const
     return principal && { principal: { ...principal, credential }, expires_at_ms: key.expires_at?.getTime() ?? null }
   }
 

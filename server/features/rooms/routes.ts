@@ -127,12 +127,12 @@ export function roomRoutes({ log, store, rows, clock, record, parties }: RoomRou
   }
 
   return [
-    { method: 'POST', path: '/contracts', access: 'principal', handle: open },
-    { method: 'GET', path: '/contracts', access: 'principal', handle: list },
-    { method: 'GET', path: '/contracts/:id', access: 'principal', handle: show },
-    { method: 'GET', path: '/contracts/:id/events', access: 'principal', handle: events },
-    { method: 'GET', path: '/contracts/:id/search', access: 'principal', handle: search },
-    { method: 'GET', path: '/contracts/:id/log/verify', access: 'principal', handle: verify },
+    { method: 'POST', path: '/contracts', access: 'principal', scope: 'rooms:write', handle: open },
+    { method: 'GET', path: '/contracts', access: 'principal', scope: 'rooms:read', handle: list },
+    { method: 'GET', path: '/contracts/:id', access: 'principal', scope: 'rooms:read', handle: show },
+    { method: 'GET', path: '/contracts/:id/events', access: 'principal', scope: 'rooms:read', handle: events },
+    { method: 'GET', path: '/contracts/:id/search', access: 'principal', scope: 'rooms:read', handle: search },
+    { method: 'GET', path: '/contracts/:id/log/verify', access: 'principal', scope: 'rooms:read', handle: verify },
   ]
 }
 

@@ -13,6 +13,7 @@ export function toolRoutes({ log, store, streams }: { log: Log; store: EventStor
       method: 'GET',
       path: '/contracts/:id/calls/:call_id/text',
       access: 'principal',
+      scope: 'rooms:read',
       handle: async (request) => {
         const [id, call_id] = [idSchema.safeParse(request.params['id']), idSchema.safeParse(request.params['call_id'])]
         if (!id.success || !call_id.success) throw new ParleyError('NOT_FOUND')

@@ -58,9 +58,9 @@ export function createRoutes({
     { method: 'POST', path: '/users', access: 'operator', handle: createUser },
     { method: 'POST', path: '/sessions', access: 'open', rate: 'login', handle: signIn },
     { method: 'POST', path: '/sessions/refresh', access: 'open', rate: 'login', handle: refresh },
-    { method: 'DELETE', path: '/sessions/current', access: 'principal', handle: signOut },
+    { method: 'DELETE', path: '/sessions/current', access: 'principal', scope: null, handle: signOut },
     { method: 'POST', path: '/sign-in-links', access: 'operator', handle: createLink },
     { method: 'POST', path: '/sign-in-links/redeem', access: 'open', rate: 'login', handle: redeemLink },
-    { method: 'GET', path: '/me', access: 'principal', handle: me },
+    { method: 'GET', path: '/me', access: 'principal', scope: null, handle: me },
   ]
 }

@@ -1,6 +1,7 @@
 import type { Request, Response } from 'express'
 import { ParleyError } from '../../../shared/protocol/index.ts'
 import { isOperator, type Principal } from '../../core/principal.ts'
+import { requireScope } from '../../core/scopes.ts'
 import type { Route, RouteAnswer } from '../../pipeline/route.ts'
 import { correlationOf } from './correlate.ts'
 import type { HttpDeps } from './create-http.ts'
@@ -34,6 +35,7 @@ export function createAnswerRoute(deps: HttpDeps) {
     if (route.access === 'open') return principal
     if (principal === undefined) throw new ParleyError('UNAUTHENTICATED')
     if (route.access === 'operator' && !isOperator(principal)) throw new ParleyError('PERMISSION_DENIED', { role: 'admin' })
+    if (route.access === 'principal') requireScope(principal, route.scope)
     return principal
   }
 

@@ -26,7 +26,8 @@ export function createRateGate({ rates, rateStore }: { rates: Rates; rateStore: 
   }): Promise<void> {
     if (principal !== undefined && isOperator(principal)) return
     const policy = route.rate ?? (route.method === 'GET' ? 'read' : 'write')
-    const own = BY_ADDRESS.has(policy) ? undefined : principal?.credential?.rates?.[policy]
+    const key = principal?.credential?.kind === 'key' ? principal.credential : undefined
+    const own = BY_ADDRESS.has(policy) ? undefined : key?.rates?.[policy]
     const rate = own ?? rates[policy]
     const { left, resets_ms, refused } = await rateStore.take(policy, rate, subjectOf(policy, { principal, hasOwn: own !== undefined, ip }))
     const resets_s = Math.ceil(resets_ms / 1_000)
@@ -42,5 +43,5 @@ function subjectOf(
   { principal, hasOwn, ip }: { principal: Principal | undefined; hasOwn: boolean; ip: string },
 ): string {
   if (principal === undefined || BY_ADDRESS.has(policy)) return `address:${networkOf(ip)}`
-  return hasOwn && principal.credential ? `key:${principal.credential.key_id}` : `${principal.kind}:${principal.id}`
+  return hasOwn && principal.credential ? `key:${principal.credential.id}` : `${principal.kind}:${principal.id}`
 }
