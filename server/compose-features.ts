@@ -1,10 +1,12 @@
 import type { Connection } from 'mongoose'
 import { type Limits, ParleyError, type Push } from '../shared/protocol/index.ts'
 import { annotate } from './annotate.ts'
+import { composeAudit } from './compose-audit.ts'
 import type { SystemFrameType } from './core/authorize.ts'
 import type { Clock } from './core/clock.ts'
 import { system } from './core/principal.ts'
 import * as agents from './features/agents/index.ts'
+import { type AuditWriter, isAuditStream } from './features/audit/index.ts'
 import type { Identity } from './features/identity/index.ts'
 import * as rooms from './features/rooms/index.ts'
 import * as tools from './features/tools/index.ts'
@@ -39,6 +41,9 @@ export interface FeatureDeps {
   /** In memory on one node, in Redis on several. */
   createPresence(needs: { clock: Clock; broadcast: Broadcast; background: Background }): rooms.Presence
   identity: Identity
+  audit: AuditWriter
+  /** Names this hub among those of the database as long as it lives, and after a restart the same. */
+  owner: string
   onTrouble(what: string, cause: unknown): void
 }
 
@@ -64,8 +69,9 @@ export async function composeFeatures(deps: FeatureDeps) {
     snapshots: createSnapshotStore(connection),
     annotate: annotate((type) => reactorTable[type] !== undefined),
     onRepair: meter.repair,
-    isFollowed: (stream) => deps.hasAudience(audienceOf.ephemeral(contractOf(stream))),
+    isFollowed: (stream) => !isAuditStream(stream) && deps.hasAudience(audienceOf.ephemeral(contractOf(stream))),
     publish: (stream, news) => {
+      if (isAuditStream(stream)) return
       const began = performance.now()
       deliver(stream, news)
       meter.delivered(performance.now() - began)
@@ -237,6 +243,7 @@ export async function composeFeatures(deps: FeatureDeps) {
   })
   listenToPeers({ peers, log, streams, turns, dispatch, broadcastHere, follower, background })
 
+  const audit = composeAudit({ connection, clock, log, writer: deps.audit, owner: deps.owner, onTrouble })
   const routes: Route[] = [...rooms.roomRoutes({ log, store, rows, clock, record, parties }), ...tools.toolRoutes({ log, store, streams })]
 
   return {
@@ -244,6 +251,7 @@ export async function composeFeatures(deps: FeatureDeps) {
     receive: createReceive({ commands, record, log, most_depth: limits.input_depth }),
     /** Makes good what a crash left behind, then starts the sweeps. */
     async start(): Promise<void> {
+      await audit.start()
       while ((await reactors.sweep({ settled_ms: 0 })) > 0);
       reactors.start()
       timers.start()
@@ -262,6 +270,7 @@ export async function composeFeatures(deps: FeatureDeps) {
       health.close()
       await background.settled()
       await log.flush()
+      await audit.close()
       await streams.flush()
       await reactors.close()
       await timers.close()

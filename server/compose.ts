@@ -1,4 +1,5 @@
 import { hash, randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
 import { defaultLimits, defaultRates, type Limits, type Rates } from '../shared/protocol/index.ts'
 import { composeFeatures, type FeatureDeps } from './compose-features.ts'
 import { composeHttp } from './compose-http.ts'
@@ -8,6 +9,7 @@ import { makeDataDirectory, secretFile } from './data-directory.ts'
 import { constant, readEpoch } from './database/connect.ts'
 import { migrate } from './database/migrate.ts'
 import { openDatabase } from './database/open.ts'
+import { createAuditWriter } from './features/audit/index.ts'
 import { createIdentity } from './features/identity/index.ts'
 import { createMemoryPresence } from './features/rooms/index.ts'
 import { createAdmission } from './gateway/admission.ts'
@@ -79,16 +81,18 @@ export async function composeHub({
     if (applied.length > 0) logEvent('info', 'database.migrated', { applied })
     await refuseForeignSecret(secret, (mark) => constant(connection, 'secret_mark', mark))
 
+    const meter = createMeter()
+    const audit = createAuditWriter({ clock, meter: meter.audit, onTrouble })
     const identity = createIdentity({
       connection,
       clock,
+      audit,
       settings: { secret, operator_token, public_url, dev_mode: config.dev_mode },
       onTrouble,
     })
     await identity.start()
     const admission = createAdmission({ authenticate: identity.authenticate, origins: originsOf(public_url, listening.url) })
     const addressOf = createClientAddress(config.trust_proxy)
-    const meter = createMeter()
     const cluster = config.redis_url === undefined ? undefined : await joinOthers(config.redis_url, onTrouble)
     closers.push(() => cluster?.close())
     const sockets = createSockets(listening.server, {
@@ -105,6 +109,9 @@ export async function composeHub({
       ...{ node_id: randomUUID(), peers: cluster ?? noPeers, broadcastHere: sockets.broadcastHere, hasAudience: sockets.hasAudience },
       createPresence: cluster?.createPresence ?? createMemoryPresence,
       identity,
+      audit,
+      // Nobody else listens there, now or, as a rule, after a restart.
+      owner: `${hostname()} ${listening.url}`,
       onTrouble,
     })
 
@@ -131,6 +138,7 @@ export async function composeHub({
       }),
     )
     meter.watch({ connections: sockets.connections, queued_bytes: sockets.queuedBytes, waiting_frames: features.waiting })
+    meter.audit.watch(audit.waiting)
     await features.start()
     sockets.open(features.receive)
     ready = true

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import type { By, EventDraft, RecordedEvent } from '../../shared/protocol/index.ts'
+import type { By, LogDraft, RecordedEvent } from '../../shared/protocol/index.ts'
 import { canonicalJson } from '../../shared/rules/canonical-json.ts'
 
 export interface Place {
@@ -33,15 +33,16 @@ export function nextChain(previous: string, digest: string): string {
 }
 
 /** Gives a draft its place: builds its canonical JSON once, and ties it to all that came before. */
-export function seal(draft: EventDraft, place: Place, previousChain: string): Sealed {
+export function seal(draft: LogDraft, place: Place, previousChain: string): Sealed {
   const { seq, at, by, key, term, salt } = place
   // The envelope's own fields are of known shape, so a template in key order is canonical; only what came from outside needs the canonicaliser.
   const json =
     `{"at":"${at}","by":{"id":${JSON.stringify(by.id)},"kind":"${by.kind}"},"data":${canonicalJson(draft.data)},` +
     `"key":${JSON.stringify(key)},"salt":"${salt}","seq":${seq},"term":${term},"type":"${draft.type}"}`
   const digest = digestOf(json)
-  // The cast holds: the draft's type and data belong together, and the envelope is added to both alike.
-  const event = { seq, at, by, key, term, ...draft, salt, chain: nextChain(previousChain, digest) } as RecordedEvent
+  // The cast holds: the draft's type and data belong together, and the envelope is added to both alike. (Of an event of the audit trail the
+  // road reads the envelope alone; the feature `audit` knows its own.)
+  const event = { seq, at, by, key, term, ...draft, salt, chain: nextChain(previousChain, digest) } as unknown as RecordedEvent
   return { event, json, digest }
 }
 

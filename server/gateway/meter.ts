@@ -7,6 +7,10 @@ export interface Meter extends LogMeter {
   resume(kind: 'fresh' | 'replay' | 'snapshot' | 'reset'): void
   slowConsumer(step: 'shed' | 'lagging' | 'closed'): void
   closing(code: number): void
+  audit: {
+    dropped(): void
+    watch(waiting: () => number): void
+  }
   /** Read when the metrics are asked for. */
   watch(gauges: { connections(): number; queued_bytes(): number; waiting_frames(): number }): void
   text(): Promise<{ body: string; type: string }>
@@ -37,6 +41,17 @@ export function createMeter(): Meter {
   const slow = counter('slow_consumer_steps_total', 'Steps of the ladder for clients that do not keep up', ['step'])
   const closings = counter('closings_total', 'Connections that the hub closed, by code', ['code'])
 
+  const droppedAudits = counter('audit_dropped_total', 'Audit events that found no room while the database was away')
+  const gauge = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      name: `parley_${name}`,
+      help,
+      registers,
+      collect() {
+        this.set(read())
+      },
+    })
+
   return {
     commit: ({ ms, events }) => {
       commitMs.observe(ms)
@@ -50,16 +65,11 @@ export function createMeter(): Meter {
     resume: (kind) => resumes.inc({ kind }),
     slowConsumer: (step) => slow.inc({ step }),
     closing: (code) => closings.inc({ code: String(code) }),
+    audit: {
+      dropped: () => droppedAudits.inc(),
+      watch: (waiting) => gauge('audit_waiting', 'Audit events that wait for the database', waiting),
+    },
     watch: ({ connections, queued_bytes, waiting_frames }) => {
-      const gauge = (name: string, help: string, read: () => number) =>
-        new Gauge({
-          name: `parley_${name}`,
-          help,
-          registers,
-          collect() {
-            this.set(read())
-          },
-        })
       gauge('connections', 'Open connections', connections)
       gauge('queued_bytes', 'Bytes that clients have not read yet', queued_bytes)
       gauge('waiting_frames', 'Frames that wait for the database', waiting_frames)

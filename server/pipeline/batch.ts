@@ -1,4 +1,4 @@
-import type { EventDraft, ParleyError, RoomView } from '../../shared/protocol/index.ts'
+import type { By, LogDraft, ParleyError, RoomView } from '../../shared/protocol/index.ts'
 import { evolve } from '../../shared/rules/evolve.ts'
 import { byOf } from '../core/principal.ts'
 import { seal } from '../core/seal.ts'
@@ -12,7 +12,10 @@ export const MOST_PER_COMMIT = 2_000
 export const MOST_BYTES_PER_COMMIT = 4 * 1024 * 1024
 
 /** What a stored event carries beside its text, derived from the draft by the features' tables. */
-export type Annotate = (draft: EventDraft) => Pick<EventDocument, 'audience' | 'call_id' | 'tokens' | 'pending'>
+export type Annotate = (
+  draft: LogDraft,
+  beside: { by: By; room: RoomView; stream: string },
+) => Pick<EventDocument, 'audience' | 'call_id' | 'tokens' | 'pending' | 'facets'>
 
 /** One frame of a commit. A refused one has no document; it waits for those before it, because its refusal may rest on them. */
 export type Entry =
@@ -79,10 +82,10 @@ function decideOne(
 ): { entry: Extract<Entry, { kind: 'event' }>; tip: Tip } {
   const { event: draft, refuse } = submission.decide(tip.room, moment)
   const { actor, key, hash } = submission
-  const place = { seq: tip.seq + 1, at: moment.now, by: byOf(actor), key, term: tip.room.floor.term, salt: moment.salt }
+  const place = { seq: tip.seq + 1, at: submission.at ?? moment.now, by: byOf(actor), key, term: tip.room.floor.term, salt: moment.salt }
   const sealed = seal(draft, place, tip.chain)
   const refused = refuse === undefined ? {} : { refused: refuse.code }
-  const document = toDocument(stream, sealed, { hash, ...annotate(draft), ...refused })
+  const document = toDocument(stream, sealed, { hash, ...annotate(draft, { by: place.by, room: tip.room, stream }), ...refused })
   const { event, json, digest } = sealed
   const stored: StoredEvent = { event, digest, audience: document.audience, hash, bytes: wireBytes(json), mine: true, ...refused }
   const entry = { kind: 'event' as const, submission, document, stored, ...(refuse ? { refuse } : {}) }

@@ -1,5 +1,5 @@
 import { type Connection, mongo, Schema } from 'mongoose'
-import { type By, type ErrorCode, type EventType, ParleyError, type RecordedEvent } from '../../shared/protocol/index.ts'
+import { type AuditType, type By, type ErrorCode, type EventType, ParleyError, type RecordedEvent } from '../../shared/protocol/index.ts'
 import { type Sealed, unseal } from '../core/seal.ts'
 
 /** Who may read an event: `staff` = staff, the owner and the provider; others get a stub in its place. */
@@ -11,7 +11,7 @@ export interface EventDocument {
   _id: string
   stream: string
   seq: number
-  type: EventType
+  type: EventType | AuditType
   at: Date
   by: By
   key: string
@@ -24,6 +24,8 @@ export interface EventDocument {
   call_id?: string
   /** Words for search. */
   tokens?: string[]
+  /** What the audit trail finds it by; absent where it is not of the trail. */
+  facets?: string[]
   /** The frame was recorded and refused: the same key again is refused with this. Outside the digest, as what follows. */
   refused?: ErrorCode
   /** Reactors that have not done their part yet, until when a sweep has claimed them, and how often they failed. */
@@ -137,7 +139,7 @@ export type EventStore = ReturnType<typeof createEventStore>
 export function toDocument(
   stream: string,
   sealed: Sealed,
-  beside: Pick<EventDocument, 'hash' | 'audience' | 'call_id' | 'tokens' | 'pending' | 'refused'>,
+  beside: Pick<EventDocument, 'hash' | 'audience' | 'call_id' | 'tokens' | 'facets' | 'pending' | 'refused'>,
 ): EventDocument {
   const { event, json, digest } = sealed
   const { seq, type, by, key, chain } = event

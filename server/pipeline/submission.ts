@@ -1,4 +1,4 @@
-import { type EventDraft, ParleyError, type RoomView } from '../../shared/protocol/index.ts'
+import { type LogDraft, ParleyError, type RoomView } from '../../shared/protocol/index.ts'
 import type { Principal } from '../core/principal.ts'
 import type { StoredEvent } from './event-store.ts'
 
@@ -12,7 +12,7 @@ export interface Moment {
 
 /** What a command decided: an event, or an event **and** a refusal (the first late write of an agent is recorded, and refused). */
 export interface Decision {
-  event: EventDraft
+  event: LogDraft
   refuse?: ParleyError
 }
 
@@ -24,6 +24,8 @@ export interface Draft {
   key: string
   /** SHA-256 of the frame's canonical JSON. */
   hash: string
+  /** When it happened, if that is not when it is committed. ISO 8601. */
+  at?: string
   /** About how much memory it takes while it waits. */
   bytes?: number
   decide(room: RoomView, moment: Moment): Decision

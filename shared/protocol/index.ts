@@ -1,4 +1,6 @@
 /** The public protocol: what crosses the wire, and nothing else. */
+export * from './audit.ts'
+export * from './audit-types.ts'
 export * from './close-codes.ts'
 export * from './errors.ts'
 export * from './event-types.ts'

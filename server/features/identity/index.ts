@@ -2,6 +2,7 @@ import type { Connection } from 'mongoose'
 import { ParleyError } from '../../../shared/protocol/index.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Principal } from '../../core/principal.ts'
+import type { Audit } from '../../pipeline/audit.ts'
 import type { Route } from '../../pipeline/route.ts'
 import { type Authenticated, createUsers, type UserSettings } from '../users/index.ts'
 import { createModel } from './model.ts'
@@ -42,19 +43,21 @@ export interface Identity {
 export function createIdentity({
   connection,
   clock,
+  audit,
   settings,
   onTrouble,
 }: {
   connection: Connection
   clock: Clock
+  audit: Audit
   settings: IdentitySettings
   onTrouble(what: string, cause: unknown): void
 }): Identity {
   const model = createModel(connection)
   const agentsOf = async (owner_id: string) =>
     (await model.agents.find({ owner_id }, { projection: { _id: 1 } }).toArray()).map(({ _id }) => _id)
-  const users = createUsers({ connection, clock, settings, agentsOf, onTrouble })
-  const principals = createPrincipals({ model, users, secrets: createSecrets(settings.secret), clock, dev_mode: settings.dev_mode })
+  const users = createUsers({ connection, clock, audit, settings, agentsOf, onTrouble })
+  const principals = createPrincipals({ model, users, audit, secrets: createSecrets(settings.secret), clock, dev_mode: settings.dev_mode })
 
   const authenticate: Authenticate = {
     key: async (text) => (await principals.agentOfKey(text)) ?? unauthenticated(),

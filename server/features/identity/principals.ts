@@ -2,9 +2,10 @@ import { v7 as uuidv7 } from 'uuid'
 import type { Permissions, UserRole } from '../../../shared/protocol/index.ts'
 import type { Clock } from '../../core/clock.ts'
 import { byOf, type Principal } from '../../core/principal.ts'
+import { type Asked, type Audit, recordThenAct } from '../../pipeline/audit.ts'
 import type { Users } from '../users/index.ts'
 import { looksLikeApiKey, newApiKey } from './api-key.ts'
-import type { AgentDocument, Model } from './model.ts'
+import type { AgentDocument, AgentKeyDocument, Model } from './model.ts'
 import type { Secrets } from './secrets.ts'
 
 /** Who an id stands for, as others may know it. */
@@ -29,12 +30,14 @@ const NO_WALLET = 'No wallet_address is set: the agent can work, but money it ea
 export function createPrincipals({
   model: { agents, agentKeys },
   users,
+  audit,
   secrets,
   clock,
   dev_mode,
 }: {
   model: Model
   users: Pick<Users, 'find' | 'principal'>
+  audit: Audit
   secrets: Secrets
   clock: Clock
   dev_mode: boolean
@@ -45,6 +48,7 @@ export function createPrincipals({
   async function registerAgent(
     { name, wallet_address = null }: { name: string; wallet_address?: string | null },
     owner: Principal | undefined,
+    asked: Asked,
   ) {
     const owner_id = owner?.kind === 'user' ? owner.id : null
     const agent: AgentDocument = {
@@ -56,9 +60,7 @@ export function createPrincipals({
       created_at: now(),
     }
     const { text, prefix, last4 } = newApiKey({ dev_mode })
-    // The agent first: without its key it is nobody, but a key without an agent would be a fault at each use.
-    await agents.insertOne(agent)
-    await agentKeys.insertOne({
+    const key: AgentKeyDocument = {
       _id: uuidv7({ msecs: clock.now() }),
       agent_id: agent._id,
       ...secrets.hashApiKey(text),
@@ -69,6 +71,12 @@ export function createPrincipals({
       created_at: agent.created_at,
       created_by: byOf(owner ?? { kind: 'agent', id: agent._id, name, roles: [], owns: [] }),
       expires_at: null,
+    }
+    const subject = { type: 'agent', id: agent._id }
+    await recordThenAct(audit, { type: 'agent.registered', ...asked, subject, key_id: key._id, metadata: { name, owner_id } }, async () => {
+      // The agent first: without its key it is nobody, but a key without an agent would be a fault at each use.
+      await agents.insertOne(agent)
+      await agentKeys.insertOne(key)
     })
     return { agent_id: agent._id, api_key: text, warnings: wallet_address === null ? [NO_WALLET] : [] }
   }

@@ -1,7 +1,8 @@
 import { ParleyError } from '../../../shared/protocol/index.ts'
 import { type Clock, isoTime } from '../../core/clock.ts'
 import { byOf, type Principal } from '../../core/principal.ts'
-import type { BrowserSessionDocument, Model } from './model.ts'
+import { type Asked, type Audit, recordThenAct } from '../../pipeline/audit.ts'
+import type { BrowserSessionDocument, Model, SignInLinkDocument } from './model.ts'
 import { looksLikeToken, newToken, type Secrets } from './secrets.ts'
 
 const LINK_MS = 15 * 60_000
@@ -24,41 +25,52 @@ export function createBrowserSignIn({
   model: { users, signInLinks, browserSessions },
   secrets,
   clock,
+  audit,
   public_url,
   onTrouble,
 }: {
   model: Model
   secrets: Secrets
   clock: Clock
+  audit: Audit
   public_url: string
   onTrouble(what: string, cause: unknown): void
 }) {
   const address = new URL(public_url)
 
-  async function createLink(user_id: string, by: Principal): Promise<{ url: string; expires_at: string }> {
+  async function createLink(user_id: string, by: Principal, asked: Asked): Promise<{ url: string; expires_at: string }> {
     refuseWithoutCookies()
     if ((await users.findOne({ _id: user_id })) === null) throw new ParleyError('NOT_FOUND', { user_id })
     const token = newToken()
     const now = clock.now()
-    await signInLinks.insertOne({
+    const link: SignInLinkDocument = {
       _id: secrets.hashToken('sign-in-link', token),
       user_id,
       created_at: new Date(now),
       created_by: byOf(by),
       expires_at: new Date(now + LINK_MS),
       used_at: null,
-    })
+    }
+    const subject = { type: 'user', id: user_id }
+    await recordThenAct(audit, { type: 'sign_in_link.created', ...asked, subject }, () => signInLinks.insertOne(link))
     // Behind the #, a browser keeps it to itself: it reaches no log and no referrer.
     return { url: `${public_url.replace(/\/+$/, '')}/app/sign-in#token=${token}`, expires_at: isoTime(now + LINK_MS) }
   }
 
-  async function redeem(token: string): Promise<{ user_id: string; name: string; set_cookie: string }> {
+  async function redeem(token: string, { actor, correlation_id }: Asked): Promise<{ user_id: string; name: string; set_cookie: string }> {
     refuseWithoutCookies()
     const now = new Date(clock.now())
     const unused = { _id: secrets.hashToken('sign-in-link', token), used_at: null, expires_at: { $gt: now } }
     const link = looksLikeToken(token) ? await signInLinks.findOneAndUpdate(unused, { $set: { used_at: now } }) : null
     const user = link && (await users.findOne({ _id: link.user_id }))
-    if (user === null) throw new ParleyError('UNAUTHENTICATED', { detail: LINK_SPENT })
+    if (user === null) {
+      const subject = { type: 'user', id: 'unknown' }
+      audit.record({ type: 'user.sign_in_failed', actor, correlation_id, subject, metadata: { method: 'link' } })
+      throw new ParleyError('UNAUTHENTICATED', { detail: LINK_SPENT })
+    }
+    const itself = { type: 'human' as const, id: user._id }
+    const subject = { type: 'user', id: user._id }
+    audit.record({ type: 'user.signed_in', actor: itself, correlation_id, subject, metadata: { method: 'link', from: actor.id } })
     return { user_id: user._id, name: user.name, set_cookie: await startSession(user._id) }
   }
 
@@ -95,11 +107,12 @@ export function createBrowserSignIn({
   }
 
   /** Ends the session of a Cookie header. False when there is none. */
-  async function end(cookies: string | undefined): Promise<boolean> {
+  async function end(cookies: string | undefined, asked: Asked): Promise<boolean> {
     const value = valueIn(cookies)
     if (value === undefined) return false
-    const { deletedCount } = await browserSessions.deleteOne({ _id: secrets.hashToken('browser-session', value) })
-    return deletedCount === 1
+    const ended = await browserSessions.findOneAndDelete({ _id: secrets.hashToken('browser-session', value) })
+    if (ended !== null) audit.record({ type: 'user.signed_out', ...asked, subject: { type: 'user', id: ended.user_id } })
+    return ended !== null
   }
 
   /** A browser drops a `__Host-` cookie from anything but https or its own machine, and says nothing: so we do. */

@@ -2,6 +2,7 @@ import type { Connection } from 'mongoose'
 import type { UserRole } from '../../../shared/protocol/index.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Principal } from '../../core/principal.ts'
+import type { Audit } from '../../pipeline/audit.ts'
 import type { Route } from '../../pipeline/route.ts'
 import { createAccessTokens } from './access-token.ts'
 import { createBrowserSignIn } from './browser-sign-in.ts'
@@ -51,12 +52,14 @@ export interface Users {
 export function createUsers({
   connection,
   clock,
+  audit,
   settings: { secret, operator_token, public_url },
   agentsOf,
   onTrouble,
 }: {
   connection: Connection
   clock: Clock
+  audit: Audit
   settings: UserSettings
   agentsOf(user_id: string): Promise<string[]>
   onTrouble(what: string, cause: unknown): void
@@ -65,9 +68,9 @@ export function createUsers({
   const model = createModel(connection)
   const secrets = createSecrets(secret)
   const accessTokens = createAccessTokens({ keys: secrets.signingKeys, clock })
-  const people = createPeople({ model, secrets, clock, agentsOf })
-  const sessions = createSessions({ model, secrets, accessTokens, clock })
-  const browserSignIn = createBrowserSignIn({ model, secrets, clock, public_url, onTrouble })
+  const people = createPeople({ model, secrets, clock, audit, agentsOf })
+  const sessions = createSessions({ model, secrets, accessTokens, clock, audit })
+  const browserSignIn = createBrowserSignIn({ model, secrets, clock, audit, public_url, onTrouble })
 
   async function withPrincipal(proof: { user_id: string; expires_at_ms: number } | undefined): Promise<Authenticated | undefined> {
     const principal = proof && (await people.principal(proof.user_id))

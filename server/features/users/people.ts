@@ -2,6 +2,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { ParleyError, type UserRole } from '../../../shared/protocol/index.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Principal } from '../../core/principal.ts'
+import { type Asked, type Audit, recordThenAct } from '../../pipeline/audit.ts'
 import { isDuplicateKey, type Model, type UserDocument } from './model.ts'
 import type { Secrets } from './secrets.ts'
 
@@ -13,11 +14,13 @@ export function createPeople({
   model: { users },
   secrets,
   clock,
+  audit,
   agentsOf,
 }: {
   model: Model
   secrets: Secrets
   clock: Clock
+  audit: Audit
   /** The agents that a user owns. */
   agentsOf(user_id: string): Promise<string[]>
 }) {
@@ -25,7 +28,10 @@ export function createPeople({
 
   const now = () => new Date(clock.now())
 
-  async function create({ email, name, password, roles }: { email: string; name: string; password: string; roles: UserRole[] }) {
+  async function create(
+    { email, name, password, roles }: { email: string; name: string; password: string; roles: UserRole[] },
+    asked: Asked,
+  ) {
     const user: UserDocument = {
       _id: uuidv7({ msecs: clock.now() }),
       email: email.toLowerCase(),
@@ -34,13 +40,18 @@ export function createPeople({
       created_at: now(),
       password_hash: await secrets.hashPassword(password),
     }
+    const subject = { type: 'user', id: user._id }
+    await recordThenAct(audit, { type: 'user.created', ...asked, subject, metadata: { name, roles: user.roles } }, () => insert(user))
+    return { user_id: user._id }
+  }
+
+  async function insert(user: UserDocument): Promise<void> {
     try {
       await users.insertOne(user)
     } catch (cause) {
       if (!isDuplicateKey(cause)) throw cause
       throw new ParleyError('ALREADY_EXISTS', { errors: [{ pointer: '/email', detail: 'a user has this address' }] }, { cause })
     }
-    return { user_id: user._id }
   }
 
   /** Makes the operator's user if there is none. Of several hubs that start at once, one makes it and all find it. */

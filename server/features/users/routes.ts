@@ -1,4 +1,5 @@
 import { http, ParleyError } from '../../../shared/protocol/index.ts'
+import { askedBy } from '../../pipeline/audit.ts'
 import { parse } from '../../pipeline/parse.ts'
 import { principalOf, type Route, type RouteAnswer, type RouteRequest } from '../../pipeline/route.ts'
 import { type BrowserSignIn, cookieCleared } from './browser-sign-in.ts'
@@ -19,31 +20,34 @@ export function createRoutes({
   sessions: Sessions
   browserSignIn: BrowserSignIn
 }): Route[] {
-  async function createUser({ body }: RouteRequest): Promise<RouteAnswer> {
-    return { status: 201, body: await people.create(parse(http['POST /users'].body, body)) }
+  async function createUser(request: RouteRequest): Promise<RouteAnswer> {
+    return { status: 201, body: await people.create(parse(http['POST /users'].body, request.body), askedBy(request)) }
   }
 
-  async function signIn({ body, ip }: RouteRequest): Promise<RouteAnswer> {
-    return secret(200, await sessions.signIn({ ...parse(http['POST /sessions'].body, body), ip }))
+  async function signIn(request: RouteRequest): Promise<RouteAnswer> {
+    const { body, ip } = request
+    return secret(200, await sessions.signIn({ ...parse(http['POST /sessions'].body, body), ip }, askedBy(request)))
   }
 
-  async function refresh({ body }: RouteRequest): Promise<RouteAnswer> {
-    return secret(200, await sessions.refresh(parse(http['POST /sessions/refresh'].body, body).refresh_token))
+  async function refresh(request: RouteRequest): Promise<RouteAnswer> {
+    const { refresh_token } = parse(http['POST /sessions/refresh'].body, request.body)
+    return secret(200, await sessions.refresh(refresh_token, askedBy(request)))
   }
 
-  async function signOut({ headers }: RouteRequest): Promise<RouteAnswer> {
-    if (await browserSignIn.end(headers.cookie)) return { status: 204, headers: { 'Set-Cookie': cookieCleared } }
+  async function signOut(request: RouteRequest): Promise<RouteAnswer> {
+    if (await browserSignIn.end(request.headers.cookie, askedBy(request))) return { status: 204, headers: { 'Set-Cookie': cookieCleared } }
     throw new ParleyError('NOT_FOUND', { detail: 'The request carries no browser session. To leave without one, drop your tokens.' })
   }
 
   async function createLink(request: RouteRequest): Promise<RouteAnswer> {
     const { user_id } = parse(http['POST /sign-in-links'].body, request.body ?? {})
     const id = user_id ?? (await people.operator()).id
-    return secret(201, await browserSignIn.createLink(id, principalOf(request)))
+    return secret(201, await browserSignIn.createLink(id, principalOf(request), askedBy(request)))
   }
 
-  async function redeemLink({ body }: RouteRequest): Promise<RouteAnswer> {
-    const { set_cookie, ...user } = await browserSignIn.redeem(parse(http['POST /sign-in-links/redeem'].body, body).token)
+  async function redeemLink(request: RouteRequest): Promise<RouteAnswer> {
+    const { token } = parse(http['POST /sign-in-links/redeem'].body, request.body)
+    const { set_cookie, ...user } = await browserSignIn.redeem(token, askedBy(request))
     return secret(200, user, { 'Set-Cookie': set_cookie })
   }
 

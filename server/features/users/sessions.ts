@@ -2,6 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto'
 import { parse as parseUuid, stringify as stringifyUuid, v7 as uuidv7 } from 'uuid'
 import { ParleyError } from '../../../shared/protocol/index.ts'
 import type { Clock } from '../../core/clock.ts'
+import type { Asked, Audit } from '../../pipeline/audit.ts'
 import { ACCESS_TOKEN_S, type AccessTokens } from './access-token.ts'
 import { createLoginThrottle } from './login-throttle.ts'
 import type { Model } from './model.ts'
@@ -27,24 +28,37 @@ export function createSessions({
   secrets,
   accessTokens,
   clock,
+  audit,
 }: {
   model: Model
   secrets: Secrets
   accessTokens: AccessTokens
   clock: Clock
+  audit: Audit
 }) {
   const throttle = createLoginThrottle(clock)
 
   /** One answer, and about one time, for an unknown user and a wrong password. */
-  async function signIn({ email, password, ip }: { email: string; password: string; ip: string }): Promise<Tokens> {
+  async function signIn(
+    { email, password, ip }: { email: string; password: string; ip: string },
+    { actor, correlation_id }: Asked,
+  ): Promise<Tokens> {
     const address = email.toLowerCase()
     const attempt = throttle.begin({ email: address, ip })
     try {
       const user = await users.findOne({ email: address })
       const matches = await secrets.matchesPassword(password, user?.password_hash)
-      if (user === null || !matches) throw new ParleyError('UNAUTHENTICATED')
+      if (user === null || !matches) {
+        // What was typed for an unknown user is not written down: it may be a password in the wrong field.
+        const subject = { type: 'user', id: user?._id ?? 'unknown' }
+        audit.record({ type: 'user.sign_in_failed', actor, correlation_id, subject, metadata: { method: 'password' } })
+        throw new ParleyError('UNAUTHENTICATED')
+      }
       const tokens = await startFamily(user._id)
       attempt.succeeded()
+      const subject = { type: 'user', id: user._id }
+      const itself = { type: 'human' as const, id: user._id }
+      audit.record({ type: 'user.signed_in', actor: itself, correlation_id, subject, metadata: { method: 'password', from: actor.id } })
       return tokens
     } catch (error) {
       if (!(error instanceof ParleyError) || error.code !== 'UNAUTHENTICATED') attempt.undecided()
@@ -69,7 +83,7 @@ export function createSessions({
   }
 
   /** Changes the token for the next one. A token used twice means that two hold it: the family ends, for both. */
-  async function refresh(old_token: string): Promise<Tokens> {
+  async function refresh(old_token: string, asked: Asked): Promise<Tokens> {
     const family_id = familyOf(old_token)
     if (family_id === undefined) throw new ParleyError('UNAUTHENTICATED')
     const old_hash = secrets.hashToken('refresh', old_token)
@@ -80,7 +94,9 @@ export function createSessions({
     const family = await tokenFamilies.findOneAndUpdate(good, { $set: next, $inc: { generation: 1 } })
     if (family === null) {
       const used_before = { _id: family_id, hash: { $ne: old_hash }, ended_at: null }
-      await tokenFamilies.updateOne(used_before, { $set: { ended_at: new Date(now), end_reason: 'reused' } })
+      const ended = await tokenFamilies.findOneAndUpdate(used_before, { $set: { ended_at: new Date(now), end_reason: 'reused' } })
+      const of = ended === null ? undefined : { subject: { type: 'user', id: ended.user_id }, metadata: { family_id } }
+      if (of !== undefined) audit.record({ type: 'session.reused', ...asked, ...of })
       throw new ParleyError('UNAUTHENTICATED')
     }
     return { access_token: accessTokens.issue(family.user_id), refresh_token, expires_in: ACCESS_TOKEN_S }

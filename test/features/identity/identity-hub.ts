@@ -9,6 +9,7 @@ import { readConfig } from '../../../server/config.ts'
 import { systemClock } from '../../../server/core/clock.ts'
 import { createIdentity, type IdentitySettings } from '../../../server/features/identity/index.ts'
 import { createLogger } from '../../../server/gateway/logger.ts'
+import { noAudit } from '../../../server/pipeline/audit.ts'
 import { createManualClock } from '../../harness/clock.ts'
 import { testDatabase } from '../../harness/hub.ts'
 import { wideRates } from '../../harness/wide-rates.ts'
@@ -118,7 +119,7 @@ export function identityWithoutDatabase(settings: Partial<IdentitySettings>) {
   const connection: Connection = mongoose.createConnection()
   connection.config.bufferTimeoutMS = 20
   const usual = { secret: SECRET, operator_token: OPERATOR_TOKEN, public_url: 'http://127.0.0.1:6767', dev_mode: false }
-  return createIdentity({ connection, clock: systemClock, settings: { ...usual, ...settings }, onTrouble: () => {} })
+  return createIdentity({ connection, clock: systemClock, audit: noAudit, settings: { ...usual, ...settings }, onTrouble: () => {} })
 }
 
 /** What a key ends with: the CRC-32 of the rest, in base62. */

@@ -1,0 +1,91 @@
+import type { Clock } from '../../core/clock.ts'
+import { isFree } from '../../pipeline/retry.ts'
+import type { AuditModels } from './model.ts'
+
+const AUDIT_STREAM = 'audit:'
+
+export function isAuditStream(stream: string): boolean {
+  return stream.startsWith(AUDIT_STREAM)
+}
+
+const LEASE_MS = 60_000
+const RENEW_EVERY_MS = 20_000
+const DUPLICATE_KEY = 11_000
+
+/**
+ * The stream that this hub writes its trail to: its own of last time, else the first that nobody holds, else a new one; so there are
+ * about as many as hubs that ran at once. The lease only keeps two hubs from racing for each place: that both may write to one stream
+ * and it stays right, the log itself sees to.
+ */
+export function createOwnStream({
+  models: { streams },
+  clock,
+  owner,
+  onTrouble,
+}: {
+  models: AuditModels
+  clock: Clock
+  owner: string
+  onTrouble(what: string, cause: unknown): void
+}) {
+  let number: number | undefined
+  let cancel: (() => void) | undefined
+  let renewing: Promise<void> | undefined
+
+  async function claim(): Promise<number> {
+    for (;;) {
+      const lease = { $set: { owner, until: new Date(clock.now() + LEASE_MS) } }
+      const free = isFree('until', clock.now(), LEASE_MS)
+      const options = { sort: { _id: 1 }, projection: { _id: 1 } } as const
+      const taken = (await streams.findOneAndUpdate({ owner }, lease, options)) ?? (await streams.findOneAndUpdate(free, lease, options))
+      if (taken !== null) return taken._id
+      const last = await streams.findOne({}, { sort: { _id: -1 }, projection: { _id: 1 } })
+      const _id = (last?._id ?? 0) + 1
+      const made = await streams.insertOne({ _id, ...lease.$set }).catch((error: { code?: unknown }) => {
+        // Another hub came in the same moment: look again.
+        if (error.code !== DUPLICATE_KEY) throw error
+        return undefined
+      })
+      if (made !== undefined) return _id
+    }
+  }
+
+  async function start(): Promise<void> {
+    number = await claim()
+    renewLater()
+  }
+
+  function renewLater(): void {
+    cancel = clock.after(RENEW_EVERY_MS, () => {
+      renewing = renew().then(renewLater)
+    })
+  }
+
+  async function renew(): Promise<void> {
+    try {
+      number = await claim()
+    } catch (cause) {
+      onTrouble('the lease of the audit stream was not renewed', cause)
+    }
+  }
+
+  /** The next hub may have it at once. */
+  async function close(): Promise<void> {
+    cancel?.()
+    await renewing
+    cancel?.()
+    const ended = { $set: { until: new Date(0) } }
+    await streams.updateOne({ owner }, ended).catch((cause: unknown) => onTrouble('the audit stream was not given back', cause))
+  }
+
+  return {
+    start,
+    close,
+    name(): string {
+      if (number === undefined) throw new Error('the audit stream was asked for before it was claimed')
+      return `${AUDIT_STREAM}${number}`
+    },
+  }
+}
+
+export type OwnStream = ReturnType<typeof createOwnStream>
