@@ -3,6 +3,7 @@ import { expect } from 'chai'
 import { type Collection, type Db, type Document, GridFSBucket, Long, MongoClient, MongoServerError, ObjectId } from 'mongodb'
 import { Mongoose, Schema } from 'mongoose'
 import { aggregationPromises } from './store-aggregation.suite.ts'
+import { rangePromises } from './store-ranges.suite.ts'
 
 type Row = Document & { _id: string }
 
@@ -26,6 +27,7 @@ export function storeSuite(name: string, uri: () => string) {
     })
 
     aggregationPromises(() => rows)
+    rangePromises(() => rows)
 
     const ids = async (filter: object, sort?: Record<string, 1 | -1>) => {
       const cursor = rows.find(filter)

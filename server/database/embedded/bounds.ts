@@ -7,6 +7,8 @@ export type Interval = { start: Buffer; end: Buffer }
 export type IndexBounds = {
   intervals: Interval[]
   used: Set<Clause>
+  /** Those of them that the stretches answer to the byte. In descending parts `a` and `a\\0` cannot be told apart by their ends. */
+  settled: Set<Clause>
   equalities: number
   singles: number
   hasRange: boolean
@@ -22,8 +24,8 @@ type Prefix = { bytes: Buffer }[]
 /** Turns the clauses of a filter into stretches of this index: equal fields first, then at most one range. */
 export function boundsFor(index: Pick<Index, 'fields' | 'table'>, clauses: Clause[]): IndexBounds {
   let prefixes: Prefix = [{ bytes: index.table }]
-  const used = new Set<Clause>()
-  const bounds = { used, equalities: 0, singles: 0, hasRange: false, mayHoldNull: false }
+  const [used, settled] = [new Set<Clause>(), new Set<Clause>()]
+  const bounds = { used, settled, equalities: 0, singles: 0, hasRange: false, mayHoldNull: false }
   for (const field of index.fields) {
     const here = clauses.filter((clause) => clause.path === field.path.name && clause.bound)
     const equal = smallestEqual(here)
@@ -31,6 +33,7 @@ export function boundsFor(index: Pick<Index, 'fields' | 'table'>, clauses: Claus
       const keys = distinct(equal.bound.keys, field.descending)
       prefixes = prefixes.flatMap(({ bytes }) => keys.map((key) => ({ bytes: Buffer.concat([bytes, key]) })))
       used.add(equal)
+      if (!field.descending) settled.add(equal)
       bounds.equalities++
       if (equal.bound.hasNull) bounds.mayHoldNull = true
       if (keys.length === 1 && bounds.singles === bounds.equalities - 1) bounds.singles++
@@ -38,7 +41,10 @@ export function boundsFor(index: Pick<Index, 'fields' | 'table'>, clauses: Claus
     }
     const range = mergedRange(here)
     if (!range) break
-    for (const clause of range.used) used.add(clause)
+    for (const clause of range.used) {
+      used.add(clause)
+      if (!field.descending) settled.add(clause)
+    }
     const edges = field.descending ? descendingEdges(range.bound) : ascendingEdges(range.bound)
     const intervals = prefixes.map(({ bytes }) => ({
       start: Buffer.concat([bytes, edges.start]),
@@ -103,13 +109,23 @@ function ascendingEdges({ low, high, typeClass }: Range): Interval {
 
 function descendingEdges({ low, high, typeClass }: Range): Interval {
   const start = high ? (high.inclusive ? inverted(high.key) : past(inverted(high.key))) : Buffer.from([~typeClass & 0xff])
-  const end = low ? (low.inclusive ? past(inverted(low.key)) : inverted(low.key)) : inverted(lowestOf(typeClass))
+  const end = low ? (low.inclusive ? past(inverted(low.key)) : behindLonger(inverted(low.key))) : descendingEnd(typeClass)
   return { start, end }
 }
 
 /** NaN is the lowest number and no range holds it. */
 function lowestOf(typeClass: number): Buffer {
   return typeClass === NUMBER_CLASS ? Buffer.from([typeClass, 0, 0, 0, 0, 0, 0, 0, 1]) : Buffer.from([typeClass])
+}
+
+/** Behind what is longer than the key by an escaped 0x00, which stands before it in a descending part. */
+function behindLonger(key: Buffer): Buffer {
+  return Buffer.concat([key, Buffer.from([1])])
+}
+
+/** Behind all values of the type: NaN stands there last, and no range holds it. */
+function descendingEnd(typeClass: number): Buffer {
+  return typeClass === NUMBER_CLASS ? inverted(lowestOf(typeClass)) : Buffer.from([(~typeClass & 0xff) + 1])
 }
 
 function past(key: Buffer): Buffer {

@@ -81,7 +81,7 @@ function holdsEverything(bounds: IndexBounds): boolean {
 }
 
 function residueOf(filter: Filter, bounds: IndexBounds, isMultikey: boolean): Clause[] {
-  return filter.clauses.filter((clause) => isMultikey || !clause.isExact || !bounds.used.has(clause))
+  return filter.clauses.filter((clause) => isMultikey || !clause.isExact || !bounds.settled.has(clause))
 }
 
 type Traits = { isSorted: boolean; isFull: boolean; needsFetch: boolean }
