@@ -5,6 +5,8 @@ import type { Principal } from '../core/principal.ts'
 export interface RouteRequest {
   /** Undefined only on a route that is open. */
   principal: Principal | undefined
+  /** As it was asked for, without the query. */
+  path: string
   params: Readonly<Record<string, string>>
   /** As they came; a route parses them with its schema by `parse`. */
   query: unknown
@@ -19,6 +21,8 @@ export interface RouteAnswer {
   /** JSON, or nothing (204). */
   body?: unknown
   headers?: Record<string, string>
+  /** Of what the body shows (`etagOf`). A reader of a GET who has it already gets 304 instead. */
+  etag?: string
   /** Plain text in the place of JSON. */
   text?: string
 }

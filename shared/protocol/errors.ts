@@ -55,6 +55,18 @@ export const errors = {
     title: 'Nothing here that you can see',
     fix: 'Check the id, and that you are a party to the contract.',
   },
+  PRECONDITION_FAILED: {
+    status: 412,
+    retry: 'after-refresh',
+    title: 'It has changed since you read it',
+    fix: 'Read it again and put its new `ETag` into `If-Match`.',
+  },
+  PRECONDITION_REQUIRED: {
+    status: 428,
+    retry: 'after-refresh',
+    title: 'The request does not say what it is about to change',
+    fix: 'Read it, and send its `ETag` as `If-Match`.',
+  },
   ALREADY_EXISTS: { status: 409, retry: 'never', title: 'It exists already', fix: 'Use the one that exists, or choose another name.' },
   HELLO_REQUIRED: {
     status: 409,
@@ -184,10 +196,16 @@ export class ParleyError extends Error {
   }
 }
 
+const MOST_FIELD_ERRORS = 20
+
 /** A zod failure as the field errors of a refusal: at most 20, so that a hostile payload cannot make a long answer. */
 export function fieldErrors(error: z.ZodError): FieldError[] {
-  return error.issues.slice(0, 20).map((issue) => ({
-    pointer: jsonPointer(issue.path),
-    detail: issue.message,
-  }))
+  return error.issues.flatMap(faultsOf).slice(0, MOST_FIELD_ERRORS)
+}
+
+/** zod names all members that should not be there in one issue of the object that holds them. */
+function faultsOf(issue: z.core.$ZodIssue): FieldError[] {
+  if (issue.code !== 'unrecognized_keys') return [{ pointer: jsonPointer(issue.path), detail: issue.message }]
+  const keys = issue.keys.slice(0, MOST_FIELD_ERRORS)
+  return keys.map((key) => ({ pointer: jsonPointer([...issue.path, key]).slice(0, 300), detail: 'is not known here' }))
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { wireEventSchema } from './events.ts'
+import { count, pageOf, pageQuery } from './lists.ts'
 import {
   epochSchema,
   hashSchema,
@@ -19,17 +20,6 @@ const passwordSchema = z
   .string()
   .min(10)
   .refine((text) => new TextEncoder().encode(text).length <= 72, 'use at most 72 bytes of UTF-8')
-
-/** A whole number of a query string. Only digits: what else `Number` takes (blanks, `0x10`, `1e3`) is a slip, and is told. */
-const count = ({ min, max, fallback }: { min: number; max: number; fallback: number }) =>
-  z
-    .string()
-    .regex(/^\d{1,12}$/, `is a whole number from ${min} to ${max}`)
-    .transform(Number)
-    .pipe(z.int().min(min).max(max))
-    .default(fallback)
-
-const paging = { limit: count({ min: 1, max: 200, fallback: 50 }), offset: count({ min: 0, max: 1_000_000, fallback: 0 }) }
 
 export const http = {
   'POST /agents': {
@@ -97,39 +87,37 @@ export const http = {
     }),
   },
   'GET /contracts': {
-    query: z.object({
-      ...paging,
+    query: z.strictObject({
+      ...pageQuery(['opened_at']),
       state: z.enum(contractStates).exactOptional(),
     }),
-    answer: z.object({
-      items: z.array(
-        z.object({
-          contract_id: idSchema,
-          title: z.string(),
-          state: z.enum(contractStates),
-          requester_id: idSchema,
-          provider_id: idSchema,
-          /** Who the two are, as far as they are known. */
-          parties: z.array(z.object({ id: idSchema, kind: z.enum(['user', 'agent']), name: z.string() })),
-          permissions: permissionsSchema,
-          value: valueSchema.exactOptional(),
-          opened_at: timeSchema,
-          ended_at: timeSchema.exactOptional(),
-          outcome: z.string().exactOptional(),
-        }),
-      ),
-      total: z.int(),
-      limit: z.int(),
-      offset: z.int(),
-    }),
+    answer: pageOf(
+      z.object({
+        contract_id: idSchema,
+        title: z.string(),
+        state: z.enum(contractStates),
+        requester_id: idSchema,
+        provider_id: idSchema,
+        /** Who the two are, as far as they are known. */
+        parties: z.array(z.object({ id: idSchema, kind: z.enum(['user', 'agent']), name: z.string() })),
+        permissions: permissionsSchema,
+        value: valueSchema.exactOptional(),
+        opened_at: timeSchema,
+        ended_at: timeSchema.exactOptional(),
+        outcome: z.string().exactOptional(),
+      }),
+    ),
   },
   'GET /contracts/:id/events': {
-    query: z.object({ after: count({ min: 0, max: 999_999_999_999, fallback: 0 }), limit: count({ min: 1, max: 500, fallback: 200 }) }),
+    query: z.strictObject({
+      after: count({ min: 0, max: 999_999_999_999, fallback: 0 }),
+      limit: count({ min: 1, max: 500, fallback: 200 }),
+    }),
     answer: z.object({ events: z.array(wireEventSchema), head: seqSchema, epoch: epochSchema }),
   },
   'GET /contracts/:id/search': {
-    query: z.object({ q: z.string().trim().min(1).max(200), ...paging }),
-    answer: z.object({ items: z.array(wireEventSchema), total: z.int(), limit: z.int(), offset: z.int() }),
+    query: z.strictObject({ q: z.string().trim().min(1).max(200), ...pageQuery(['seq']) }),
+    answer: pageOf(wireEventSchema),
   },
   'GET /contracts/:id/log/verify': {
     answer: z.object({ ok: z.boolean(), head: seqSchema, chain: hashSchema, first_bad: seqSchema.exactOptional() }),

@@ -147,7 +147,7 @@ describe('bad input: HTTP', () => {
     expect(await pointersOf({ requester_id: requester.id, provider_id: requester.id })).to.deep.equal(['/provider_id'])
     expect(await pointersOf({ ...parties, title: '' })).to.deep.equal(['/title'])
     expect(await pointersOf({ ...parties, title: 'x'.repeat(301) })).to.deep.equal(['/title'])
-    expect(await pointersOf({ ...parties, permissions: { can_fly: true } })).to.deep.equal(['/permissions'])
+    expect(await pointersOf({ ...parties, permissions: { can_fly: true } })).to.deep.equal(['/permissions/can_fly'])
     expect(await pointersOf({ ...parties, value: { amount_micros: '-1', currency: 'EUR' } })).to.deep.equal(['/value/amount_micros'])
     const agent = await registerAgent(hub)
     expect((await open({ requester_id: requester.id, provider_id: agent.id }, requester.bearer)).status).to.equal(201)

@@ -1,5 +1,6 @@
 import type { ContractState } from '../../../shared/protocol/index.ts'
 import type { StoredEvent } from '../../pipeline/event-store.ts'
+import { listPage, type PageQuery } from '../../pipeline/list-page.ts'
 import { contractOf } from '../../pipeline/record.ts'
 import type { ContractDocument, RoomModels } from './model.ts'
 
@@ -16,15 +17,12 @@ export function createContractRows({ contracts }: RoomModels) {
     }
   }
 
-  /** Newest first. `parties` = only where one of these is a party; undefined = all. `total` is exact up to 10,000. */
-  async function list(parties: string[] | undefined, { state, limit, offset }: { state?: ContractState; limit: number; offset: number }) {
+  /** `parties` = only where one of these is a party; undefined = all. */
+  async function list(parties: string[] | undefined, query: PageQuery & { state?: ContractState }) {
     const theirs = parties === undefined ? {} : { $or: [{ requester_id: { $in: parties } }, { provider_id: { $in: parties } }] }
-    const filter = { ...theirs, ...(state === undefined ? {} : { state }) }
-    const [items, total] = await Promise.all([
-      contracts.find(filter).sort({ _id: -1 }).skip(offset).limit(limit).toArray(),
-      contracts.countDocuments(filter, { limit: 10_000 }),
-    ])
-    return { items, total }
+    const filter = { ...theirs, ...(query.state === undefined ? {} : { state: query.state }) }
+    // Ids are made when a contract is opened, and sort by that time.
+    return listPage(contracts, { filter, query, sorts: { opened_at: '_id' } })
   }
 
   async function find(_id: string): Promise<ContractDocument | undefined> {

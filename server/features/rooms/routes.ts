@@ -4,7 +4,10 @@ import { authorize } from '../../core/authorize.ts'
 import type { Clock } from '../../core/clock.ts'
 import { isOperator, isStaffMember, seesNotes } from '../../core/principal.ts'
 import { waysToFind } from '../../core/tokens.ts'
+import { etagOf } from '../../pipeline/conditional.ts'
 import { type EventStore, toStored } from '../../pipeline/event-store.ts'
+import { listLink } from '../../pipeline/list-link.ts'
+import { listPage } from '../../pipeline/list-page.ts'
 import type { Log } from '../../pipeline/log.ts'
 import { parse } from '../../pipeline/parse.ts'
 import { type RecordFrame, streamOf } from '../../pipeline/record.ts'
@@ -69,13 +72,13 @@ export function roomRoutes({ log, store, rows, clock, record, parties }: RoomRou
   async function list(request: RouteRequest) {
     const query = parse(http['GET /contracts'].query, request.query)
     const principal = principalOf(request)
-    const { items, total } = await rows.list(isStaffMember(principal) ? undefined : [principal.id, ...principal.owns], query)
+    const { rows: items, page } = await rows.list(isStaffMember(principal) ? undefined : [principal.id, ...principal.owns], query)
     const people = await parties([...new Set(items.flatMap(({ requester_id, provider_id }) => [requester_id, provider_id]))])
     const named = items.map((row) => ({
       ...summaryOf(row),
       parties: [row.requester_id, row.provider_id].flatMap((id) => people.get(id) ?? []),
     }))
-    return { status: 200, body: { items: named, total, limit: query.limit, offset: query.offset } }
+    return { status: 200, body: { items: named, ...page }, headers: listLink(request.path, query, page.next_cursor) }
   }
 
   async function show(request: RouteRequest) {
@@ -83,7 +86,8 @@ export function roomRoutes({ log, store, rows, clock, record, parties }: RoomRou
     const row = await rows.find(contract_id)
     if (row === undefined) throw new ParleyError('NOT_FOUND')
     const { permissions } = stream.room
-    return { status: 200, body: { ...summaryOf(row), permissions, head: stream.head, epoch: log.epoch } satisfies ContractSummary }
+    const body = { ...summaryOf(row), permissions, head: stream.head, epoch: log.epoch } satisfies ContractSummary
+    return { status: 200, body, etag: etagOf(body) }
   }
 
   async function events(request: RouteRequest) {
@@ -94,9 +98,9 @@ export function roomRoutes({ log, store, rows, clock, record, parties }: RoomRou
   }
 
   async function search(request: RouteRequest) {
-    const { q, limit, offset } = parse(http['GET /contracts/:id/search'].query, request.query)
+    const query = parse(http['GET /contracts/:id/search'].query, request.query)
     const { stream, seesNotes } = await enter(request)
-    const ways = waysToFind(q)
+    const ways = waysToFind(query.q)
     if (ways.length === 0) throw new ParleyError('REQUEST_INVALID', { errors: [{ pointer: '/q', detail: 'holds no word' }] })
     // One token of each way leads into the index; the rest is asked of what it finds.
     const tokens = { $in: ways.flatMap((way) => way.slice(0, 1)) }
@@ -104,11 +108,10 @@ export function roomRoutes({ log, store, rows, clock, record, parties }: RoomRou
       ...{ stream: stream.id, tokens, $or: ways.map((way) => ({ tokens: { $all: way } })) },
       ...(seesNotes ? {} : { audience: 'all' as const }),
     }
-    const [found, total] = await Promise.all([
-      store.collection.find(filter).sort({ _id: -1 }).skip(offset).limit(limit).toArray(),
-      store.collection.countDocuments(filter, { limit: 10_000 }),
-    ])
-    return { status: 200, body: { items: found.map((document) => redact(toStored(document), seesNotes)), total, limit, offset } }
+    // The id of an event ends with its seq.
+    const { rows: found, page } = await listPage(store.collection, { filter, query, sorts: { seq: '_id' } })
+    const items = found.map((document) => redact(toStored(document), seesNotes))
+    return { status: 200, body: { items, ...page }, headers: listLink(request.path, query, page.next_cursor) }
   }
 
   async function verify(request: RouteRequest) {

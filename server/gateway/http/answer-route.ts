@@ -2,6 +2,7 @@ import type { Request, Response } from 'express'
 import { ParleyError } from '../../../shared/protocol/index.ts'
 import { isOperator, type Principal } from '../../core/principal.ts'
 import { requireScope } from '../../core/scopes.ts'
+import { isFresh } from '../../pipeline/conditional.ts'
 import type { Route, RouteAnswer } from '../../pipeline/route.ts'
 import { correlationOf } from './correlate.ts'
 import type { HttpDeps } from './create-http.ts'
@@ -18,9 +19,10 @@ export function createAnswerRoute(deps: HttpDeps) {
     const principal = await admit(route, { request, response, ip })
     // Only now: who may not ask costs no parsing.
     const body = await readBody(request, response)
-    const { params, query, headers } = request
+    const { params, query, headers, path } = request
     const known = params as Record<string, string>
-    send(response, await route.handle({ principal, params: known, query, body, headers, ip, correlation_id: correlationOf(response) }))
+    const asked = { principal, path, params: known, query, body, headers, ip, correlation_id: correlationOf(response) }
+    send(route, { request, response, answer: await route.handle(asked) })
   }
 
   async function admit(route: Route, { request, response, ip }: { request: Request; response: Response; ip: string }) {
@@ -53,8 +55,17 @@ export function createAnswerRoute(deps: HttpDeps) {
   }
 }
 
-function send(response: Response, { status, body, headers, text }: RouteAnswer): void {
+function send({ method }: Route, { request, response, answer }: { request: Request; response: Response; answer: RouteAnswer }): void {
+  const { status, body, headers, text, etag } = answer
   response.status(status).set(headers ?? {})
+  if (etag !== undefined) {
+    // Kept by its reader only, and asked for again each time: it may have become another's business meanwhile.
+    response.set({ ETag: etag, 'Cache-Control': headers?.['Cache-Control'] ?? 'private, no-cache' })
+    if (method === 'GET' && isFresh(request.headers, etag)) {
+      response.status(304).end()
+      return
+    }
+  }
   if (text !== undefined) {
     if (headers?.['Content-Type'] === undefined) response.type('text/plain; charset=utf-8')
     response.send(text)
