@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { settings } from '../server/config.ts'
+import { limitBounds } from '../server/limit-bounds.ts'
 import { closeCodes, defaultLimits, defaultRates, errors, eventData, frames, pushes } from '../shared/protocol/index.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -55,8 +56,11 @@ const sections: Record<string, Record<string, () => string>> = {
     },
     limits: () =>
       table(
-        ['limit', 'default'],
-        Object.entries(defaultLimits).map(([name, value]) => [`\`${name}\``, String(value)]),
+        ['limit', 'default', 'may be set from', 'to'],
+        Object.entries(defaultLimits).map(([name, value]) => [
+          `\`${name}\``,
+          ...[value, ...limitBounds[name as keyof typeof limitBounds]].map(String),
+        ]),
       ),
   },
   'README.md': {

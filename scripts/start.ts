@@ -1,10 +1,11 @@
 // Runs the hub and the example agent until Ctrl-C. scripts/start calls this once all is installed; settings come from the environment.
 import { parseArgs } from 'node:util'
-import { portFault } from './lib/port-fault.ts'
-import { describeEnding, quoteLog, shortPath } from './lib/say.ts'
+import type { RunningHub } from '../server/running-hubs.ts'
+import { portHolder } from './lib/port-holder.ts'
+import { describeEnding, quoteLog, shortPath, warningsOf } from './lib/say.ts'
 import type { Child } from './lib/start-child.ts'
 import { startExample } from './lib/start-example.ts'
-import { operatorToken, type SignInLink, signInLink, startHub } from './lib/start-hub.ts'
+import { operatorToken, type SignInLink, signInLink, startHub, waitUntilReady } from './lib/start-hub.ts'
 import { aborted, type Run, StartFault } from './lib/start-program.ts'
 import { type StartSettings, startSettings } from './lib/start-settings.ts'
 
@@ -22,11 +23,13 @@ async function main(): Promise<number> {
   try {
     const { values } = parseArgs({ options: { 'no-example': { type: 'boolean', default: false } } })
     const run = { settings: startSettings(process.env), children, stopped: stopping.signal }
-    await runUntilStopped(run, { withExample: !values['no-example'] })
+    const running = await portHolder(run.settings)
+    if (running === undefined) await runUntilStopped(run, { withExample: !values['no-example'] })
+    else await tellOfRunning(run, running)
   } catch (error) {
     if (!stopping.signal.aborted) {
       exitCode = 1
-      console.error(`\nscripts/start: ${error instanceof Error ? error.message : String(error)}`)
+      console.error(`\nscripts/start: ${sentence(error)}`)
     }
   }
   stopping.abort() // from here on an end is what we want; Ctrl-C now ends by force
@@ -44,15 +47,32 @@ function onSignal({ children, stopping }: { children: Child[]; stopping: AbortCo
   process.exit(1)
 }
 
+/** A refusal to start also says what to do. */
+function sentence(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return 'fix' in error ? `${error.message} ${String(error.fix)}` : error.message
+}
+
+/** The hub of this data directory runs already, so all that is missing is a way in. */
+async function tellOfRunning(run: Run, { pid, url }: RunningHub): Promise<void> {
+  await waitUntilReady(url, run)
+  const link = await signInLink(url, await operatorToken(run.settings))
+  console.log(`
+Parley runs already at ${run.settings.public_url ?? url} (process ${pid}), so nothing was started.
+
+${invitation(link)}
+
+  To stop it: Ctrl-C where it was started, or kill ${pid}.
+`)
+}
+
 /** Ends only by throwing: a fault, or an abort when someone stops us. */
 async function runUntilStopped(run: Run, { withExample }: { withExample: boolean }): Promise<never> {
-  const fault = await portFault(run.settings)
-  if (fault !== null) throw new StartFault(fault)
-  const hub = await startHub(run)
-  const token = operatorToken(run.settings)
-  if (withExample) await startExample(run, token)
-  const link = await signInLink(run.settings, token)
-  tell({ settings: run.settings, hub, link, withExample })
+  const { hub, url } = await startHub(run)
+  const token = await operatorToken(run.settings)
+  const example = withExample ? await startExample(run, { url, token }) : undefined
+  const link = await signInLink(url, token)
+  tell({ ...run, hub, url, link, hasExample: example?.isAtWork() ?? false })
   const ending = await Promise.race([hub.ended, aborted(run.stopped)])
   throw new StartFault(
     `the hub ended (${describeEnding(ending)}). What it acknowledged is kept; scripts/start brings it back.\n${quoteLog(hub.logFile)}`,
@@ -62,22 +82,34 @@ async function runUntilStopped(run: Run, { withExample }: { withExample: boolean
 interface Running {
   settings: StartSettings
   hub: Child
+  url: string
   link: SignInLink
-  withExample: boolean
+  hasExample: boolean
 }
 
-function tell({ settings, hub, link, withExample }: Running): void {
-  const until = new Date(link.expires_at).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })
-  console.log(`
-Parley runs at ${settings.public_url ?? settings.url}
+function invitation({ url, expires_at }: SignInLink): string {
+  const until = new Date(expires_at).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })
+  return `  Open this in a browser to sign in (it works once, until ${until}):\n  ${url}`
+}
 
-  Open this in a browser to sign in (it works once, until ${until}):
-  ${link.url}
-${withExample ? '\n  In the room you find docs-desk at work: an agent that answers from real files. Type to it.\n' : ''}
+function tell({ settings, hub, url, link, hasExample }: Running): void {
+  console.log(`
+Parley runs at ${settings.public_url ?? url}
+
+${invitation(link)}
+${hasExample ? '\n  In the room you find docs-desk at work: an agent that answers from real files. Type to it.\n' : ''}
   The hub is process ${hub.pid}; its log: ${shortPath(hub.logFile)}
   Everything is kept in ${shortPath(settings.data_dir)}.
   Stop with Ctrl-C. Start again, and nothing is gone, after kill -9 neither.
-`)
+  Lost the link? In another terminal, this prints a new one: ${sameStart(url)}
+${warningsOf(hub.logFile)}`)
+}
+
+/** The command that finds this very hub again. */
+function sameStart(url: string): string {
+  const { PARLEY_DATA_DIR: folder } = process.env
+  const port = new URL(url).port
+  return [...(port === '6767' ? [] : [`PARLEY_PORT=${port}`]), ...(folder ? [`PARLEY_DATA_DIR=${folder}`] : []), 'scripts/start'].join(' ')
 }
 
 /** Last started, first stopped: the agent says goodbye to a hub that still runs, then the hub drains. */

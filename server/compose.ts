@@ -5,7 +5,8 @@ import { composeFeatures, type FeatureDeps } from './compose-features.ts'
 import { composeHttp } from './compose-http.ts'
 import type { Config } from './config.ts'
 import { type Clock, isoTime, systemClock } from './core/clock.ts'
-import { makeDataDirectory, secretFile } from './data-directory.ts'
+import { StartRefusal } from './core/start-refusal.ts'
+import { hubSecretFile, makeDataDirectory, operatorTokenFile, secretFile } from './data-directory.ts'
 import { constant, readEpoch } from './database/connect.ts'
 import { migrate } from './database/migrate.ts'
 import { openDatabase } from './database/open.ts'
@@ -21,6 +22,7 @@ import { createMeter } from './gateway/meter.ts'
 import type { Ladder } from './gateway/slow-consumers.ts'
 import { createSockets } from './gateway/sockets.ts'
 import { noPeers } from './pipeline/peers.ts'
+import { noteHub, runningHubs } from './running-hubs.ts'
 import { version } from './version.ts'
 
 export interface HubOptions {
@@ -61,12 +63,19 @@ export async function composeHub({
   const closeAll = async () => {
     for (const close of closers.splice(0).reverse()) await close()
   }
+  const unnoted = (error: unknown) => {
+    onTrouble('the hub could not be noted in its data directory', error)
+    return () => undefined
+  }
   try {
     const listening = await listen(config)
     closers.push(() => listening.close())
     await makeDataDirectory(config.data_dir)
-    const operator_token = config.operator_token ?? (await secretFile(config.data_dir, 'operator.token', 'op_'))
-    const secret = config.secret ?? (await secretFile(config.data_dir, 'secret'))
+    const noted = noteHub(config.data_dir, { pid: process.pid, url: listening.url })
+    closers.push(await noted.catch(unnoted))
+    if (config.redis_url === undefined) await warnOfOthers(config.data_dir, listening.url, logEvent)
+    const operator_token = config.operator_token ?? (await secretFile(config.data_dir, operatorTokenFile))
+    const secret = config.secret ?? (await secretFile(config.data_dir, hubSecretFile))
     const public_url = config.public_url ?? listening.url
 
     const database = await openDatabase({
@@ -184,12 +193,21 @@ async function joinOthers(redis_url: string, onTrouble: (what: string, cause: un
   return { ...cluster, createPresence }
 }
 
+/** Hubs that share a directory share its database; without Redis their members hear of each other late, and never see who is there. */
+async function warnOfOthers(data_dir: string, own_url: string, logEvent: LogEvent): Promise<void> {
+  const [other] = (await runningHubs(data_dir)).filter(({ url }) => url !== own_url)
+  if (other === undefined) return
+  const fix = 'Set one REDIS_URL on both, or give this one a PARLEY_DATA_DIR of its own.'
+  logEvent('warn', 'hub.beside_another', { detail: `${other.url} (process ${other.pid}) works on the same data directory.`, fix })
+}
+
 /** With another secret than the database's own, every key would be wrong, and nobody would know why. */
 async function refuseForeignSecret(secret: string, ownMark: (mark: string) => Promise<string>): Promise<void> {
   const mark = hash('sha256', `parley secret mark ${secret}`, 'hex').slice(0, 16)
   if ((await ownMark(mark)) !== mark) {
-    throw new Error(
-      "The secret is not the one that this database's keys were made under. Set PARLEY_SECRET to it, or restore the file `secret` in the data directory.",
+    throw new StartRefusal(
+      "The secret is not the one that this database's keys were made under.",
+      'Set PARLEY_SECRET to it, or restore the file `secret` in the data directory.',
     )
   }
 }

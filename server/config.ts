@@ -3,10 +3,13 @@ import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import proxyaddr from 'proxy-addr'
 import { z } from 'zod'
-import { type Limits, limitsSchema, type RatesPatch, ratesPatchSchema } from '../shared/protocol/index.ts'
+import { type Limits, type RatesPatch, ratesPatchSchema } from '../shared/protocol/index.ts'
+import { readLimits } from './limit-bounds.ts'
 
 const flag = z.enum(['1', 'true', '0', 'false', '']).transform((text) => text === '1' || text === 'true')
-const port = z.coerce.number().int().min(0).max(65_535)
+const port = z.coerce.number('is a whole number from 0 to 65535').int().min(0).max(65_535)
+
+const TILDE = 'only your own home can be meant by ~, as in ~/.parley; write the whole path'
 
 /** A setting that is written in JSON. */
 const json = z.string().transform((text, context) => {
@@ -29,12 +32,15 @@ export const settings = {
   PARLEY_HOST: { schema: z.string().min(1).default('127.0.0.1'), shown: '127.0.0.1', about: 'Address to listen on' },
   PARLEY_PORT: { schema: port.default(6767), shown: '6767', about: 'Port to listen on; 0 takes a free one' },
   PARLEY_DATA_DIR: {
-    schema: z.string().min(1).default(join(homedir(), '.parley')),
+    schema: z.string().min(1).refine(isPlainPath, TILDE).transform(underHome).default(join(homedir(), '.parley')),
     shown: '~/.parley',
     about: 'Embedded database, operator token and secret',
   },
   PARLEY_PUBLIC_URL: {
-    schema: z.url({ protocol: /^https?$/ }).optional(),
+    schema: z
+      .url({ protocol: /^https?$/, error: 'is an address like https://parley.example.com' })
+      .refine(isSecure, 'must be https, for browsers keep the sign-in cookie only there (http is fine on 127.0.0.1 and localhost)')
+      .optional(),
     shown: 'the address it listens on',
     about: 'Where browsers reach the hub; https, but for 127.0.0.1 and localhost',
   },
@@ -54,9 +60,16 @@ export const settings = {
     about: 'Least level of the JSON log on stdout',
   },
   PARLEY_LIMITS: {
-    schema: json.pipe(limitsSchema.partial().strict()).optional(),
+    schema: json
+      .transform((given, context) => {
+        const read = readLimits(given)
+        if ('limits' in read) return read.limits
+        for (const fault of read.faults) context.addIssue(fault)
+        return z.NEVER
+      })
+      .optional(),
     shown: 'those of docs/PROTOCOL.md',
-    about: 'Other limits, as JSON: `{"frames_per_s":200}`',
+    about: 'Other limits within the bounds that stand there, as JSON: `{"frames_per_s":200}`',
   },
   PARLEY_RATES: {
     schema: json.pipe(ratesPatchSchema).optional(),
@@ -80,6 +93,7 @@ export const settings = {
     schema: z
       .string()
       .regex(/^rediss?:\/\//, 'begins with redis:// or rediss://')
+      .refine(URL.canParse, 'is an address like redis://host:6379')
       .optional(),
     shown: 'one node',
     about: 'A Redis 7 that joins several hubs on one database',
@@ -130,11 +144,6 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const faults = parsed.success ? [] : parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
   // The cast holds: the object was made from the same table.
   const values = (parsed.data ?? {}) as { [N in keyof typeof settings]: z.infer<(typeof settings)[N]['schema']> }
-  if (values.PARLEY_PUBLIC_URL !== undefined && !isSecure(values.PARLEY_PUBLIC_URL)) {
-    faults.push(
-      'PARLEY_PUBLIC_URL: must be https, for browsers keep the sign-in cookie only there (http is fine on 127.0.0.1 and localhost)',
-    )
-  }
   if (faults.length > 0) throw new ConfigError(faults)
   return Object.freeze({
     host: values.PARLEY_HOST,
@@ -147,14 +156,24 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     mongodb_uri: values.MONGODB_URI,
     redis_url: values.REDIS_URL,
     dev_mode: values.DEV_MODE,
-    limits: Object.fromEntries(Object.entries(values.PARLEY_LIMITS ?? {}).filter(([, value]) => value !== undefined)),
+    limits: values.PARLEY_LIMITS ?? {},
     rates: values.PARLEY_RATES ?? {},
     trust_proxy: values.PARLEY_TRUST_PROXY,
     conformance: values.PARLEY_CONFORMANCE,
   })
 }
 
+/** A shell expands `~` only outside of quotes; what of it reaches us is meant the same. */
+function underHome(path: string): string {
+  return path === '~' || path.startsWith('~/') ? join(homedir(), path.slice(1)) : path
+}
+
+function isPlainPath(path: string): boolean {
+  return !/^~[^/]/.test(path)
+}
+
 function isSecure(url: string): boolean {
+  if (!URL.canParse(url)) return true // told already
   const { protocol, hostname } = new URL(url)
   return protocol === 'https:' || hostname === '127.0.0.1' || hostname === 'localhost' || hostname === '[::1]'
 }

@@ -30,10 +30,15 @@ try {
     })
   }
 } catch (error) {
-  const message = error instanceof Error ? error.message : String(error)
+  const message = [error instanceof Error ? error.message : String(error), fixOf(error)].join(' ').trim()
   const details = error instanceof ConfigError ? { faults: error.faults } : { name: error instanceof Error ? error.name : 'Error' }
   // One JSON line like every other of the log, and on stderr too, for the person who typed the command.
   console.log(JSON.stringify({ level: 'fatal', timestamp: new Date().toISOString(), event: 'hub.refused_to_start', message, details }))
   console.error(`parley: ${message}`)
   process.exit(1)
+}
+
+/** What a refusal to start says about its mending, the embedded database's own too. */
+function fixOf(error: unknown): string {
+  return error instanceof Error && 'fix' in error ? String(error.fix) : ''
 }

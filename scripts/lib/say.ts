@@ -1,5 +1,5 @@
 import { relative } from 'node:path'
-import { logTail } from './log-tail.ts'
+import { logTail, logWarnings } from './log-tail.ts'
 import type { Ending } from './start-child.ts'
 
 /** Does a long step under one line that ends with the seconds it took. */
@@ -18,6 +18,12 @@ export const describeEnding = ({ code, signal }: Ending): string => (signal === 
 /** The end of a log, to stand below a sentence that says what went wrong. */
 export const quoteLog = (logFile: string): string =>
   [...logTail(logFile).map((line) => `  | ${line}`), `  The whole log: ${shortPath(logFile)}`].join('\n')
+
+/** What the program has warned of so far, a line each. */
+export const warningsOf = (logFile: string): string =>
+  logWarnings(logFile)
+    .map((line) => `  Note: ${line}\n`)
+    .join('')
 
 /** A path as the person would type it, when that is shorter. */
 export const shortPath = (path: string): string => {

@@ -5,31 +5,39 @@ import { aborted, type Run, startProgram } from './start-program.ts'
 
 const READY_WITHIN_MS = 60_000
 
-/** The example is a guest: when it fails we say so, and the hub goes on without it. */
-export async function startExample(run: Run, token: string): Promise<void> {
+/** The example is a guest: when it fails we say so, and the hub goes on without it. Resolves to what it is doing. */
+export async function startExample(run: Run, { url, token }: { url: string; token: string }): Promise<{ isAtWork(): boolean }> {
   const agent = await startProgram(run, {
     name: 'docs-desk',
     script: 'examples/docs-desk/main.ts',
-    env: { PARLEY_OPERATOR_TOKEN: token },
+    env: { PARLEY_URL: url, PARLEY_OPERATOR_TOKEN: token },
     reads: true,
   })
-  const fault = await timed('Starting the example agent docs-desk', async () => {
+  let isReady = false
+  const ready = readyLine(agent).then(() => {
+    isReady = true
+    return 'ready' as const
+  })
+  const answer = await timed('Starting the example agent docs-desk', () => {
     const late = delay(READY_WITHIN_MS, 'late' as const, { ref: false })
-    const answer = await Promise.race([readyLine(agent), agent.ended, late, aborted(run.stopped)])
-    if (answer === 'ready') return null
-    return answer === 'late' ? `was not ready within ${READY_WITHIN_MS / 1000} s` : `ended (${describeEnding(answer)})`
+    return Promise.race([ready, agent.ended, late, aborted(run.stopped)])
   })
-  if (fault !== null) console.error(`The example agent ${fault}; the hub goes on without it.\n${quoteLog(agent.logFile)}`)
+  if (answer === 'late') {
+    console.error(
+      `The example agent was not ready within ${READY_WITHIN_MS / 1000} s; the hub goes on without it.\n${quoteLog(agent.logFile)}`,
+    )
+  }
   void agent.ended.then((ending) => {
-    if (fault === null && !run.stopped.aborted)
-      console.error(`The example agent ended (${describeEnding(ending)}); the hub goes on. Log: ${agent.logFile}`)
+    if (!run.stopped.aborted)
+      console.error(`The example agent ended (${describeEnding(ending)}); the hub goes on without it.\n${quoteLog(agent.logFile)}`)
   })
+  return { isAtWork: () => isReady && !agent.hasEnded() }
 }
 
-function readyLine(agent: Child): Promise<'ready'> {
+function readyLine(agent: Child): Promise<void> {
   return new Promise((resolve) => {
     agent.onLine((line) => {
-      if (/"ready"\s*:\s*true/.test(line)) resolve('ready')
+      if (/"ready"\s*:\s*true/.test(line)) resolve()
     })
   })
 }

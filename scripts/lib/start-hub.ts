@@ -1,6 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { operatorTokenFile, readSecret } from '../../server/data-directory.ts'
+import { runningHubs } from '../../server/running-hubs.ts'
 import { describeEnding, quoteLog, timed } from './say.ts'
 import type { Child } from './start-child.ts'
 import { type Run, StartFault, startProgram } from './start-program.ts'
@@ -16,17 +16,32 @@ export interface SignInLink {
 }
 
 /** Starts the hub and waits until it is ready. Throws its own reason when it ends before. */
-export async function startHub(run: Run): Promise<Child> {
+export async function startHub(run: Run): Promise<{ hub: Child; url: string }> {
   const hub = await startProgram(run, { name: 'hub', script: 'server/main.ts' })
-  await timed('Starting the hub', async () => {
+  const url = await timed('Starting the hub', async () => {
     for (const began = Date.now(); Date.now() - began < READY_WITHIN_MS; await delay(POLL_MS)) {
       run.stopped.throwIfAborted()
       if (hub.hasEnded()) throw new StartFault(`the hub did not start (${describeEnding(await hub.ended)}):\n${quoteLog(hub.logFile)}`)
-      if (await isReady(run.settings.url)) return
+      const url = await urlOf(hub, run.settings)
+      if (url !== undefined && (await isReady(url))) return url
     }
     throw new StartFault(`the hub was not ready within ${READY_WITHIN_MS / 1000} s:\n${quoteLog(hub.logFile)}`)
   })
-  return hub
+  return { hub, url }
+}
+
+/** Which port it took, it writes down. */
+async function urlOf({ pid }: Child, { data_dir, port, url }: StartSettings): Promise<string | undefined> {
+  return port === 0 ? (await runningHubs(data_dir)).find((hub) => hub.pid === pid)?.url : url
+}
+
+/** Waits for a hub that someone else started. */
+export async function waitUntilReady(url: string, { stopped }: Run): Promise<void> {
+  for (const began = Date.now(); !(await isReady(url)); await delay(POLL_MS)) {
+    stopped.throwIfAborted()
+    if (Date.now() - began > READY_WITHIN_MS)
+      throw new StartFault(`the hub at ${url} runs, and was not ready within ${READY_WITHIN_MS / 1000} s.`)
+  }
 }
 
 async function isReady(url: string): Promise<boolean> {
@@ -38,15 +53,14 @@ async function isReady(url: string): Promise<boolean> {
 }
 
 /** The token that the hub was given or made. */
-export function operatorToken({ operator_token, data_dir }: StartSettings): string {
-  if (operator_token !== undefined) return operator_token
-  const file = join(data_dir, 'operator.token')
-  if (!existsSync(file)) throw new StartFault(`the hub left no operator's token in ${file}. Set PARLEY_OPERATOR_TOKEN and start again.`)
-  return readFileSync(file, 'utf8').trim()
+export async function operatorToken({ operator_token, data_dir }: StartSettings): Promise<string> {
+  const token = operator_token ?? (await readSecret(data_dir, operatorTokenFile))
+  if (token !== undefined) return token
+  throw new StartFault(`there is no operator's token in ${data_dir}. Set PARLEY_OPERATOR_TOKEN to the one that the hub was started with.`)
 }
 
 /** A link that signs in once, for whoever started the hub. */
-export async function signInLink({ url }: StartSettings, token: string): Promise<SignInLink> {
+export async function signInLink(url: string, token: string): Promise<SignInLink> {
   const response = await fetch(`${url}/sign-in-links`, {
     method: 'POST',
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
@@ -55,6 +69,10 @@ export async function signInLink({ url }: StartSettings, token: string): Promise
   })
   const link: unknown = await response.json()
   if (response.status === 201 && isLink(link)) return link
+  if (response.status === 401)
+    throw new StartFault(
+      `the hub at ${url} was started with another operator's token. Set PARLEY_OPERATOR_TOKEN to that one, or stop the hub and start again.`,
+    )
   throw new StartFault(`the hub gave no sign-in link (${response.status}): ${JSON.stringify(link)}`)
 }
 

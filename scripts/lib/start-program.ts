@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, renameSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { makeDataDirectory } from '../../server/data-directory.ts'
 import { type Child, startChild } from './start-child.ts'
 import type { StartSettings } from './start-settings.ts'
 
@@ -31,12 +32,11 @@ export async function startProgram(
       ...process.env,
       PARLEY_HOST: settings.host,
       PARLEY_PORT: String(settings.port),
-      PARLEY_URL: settings.url,
       PARLEY_DATA_DIR: settings.data_dir,
       ...(process.env['DOCS_DESK_FOLDER'] ? { DOCS_DESK_FOLDER: resolve(process.env['DOCS_DESK_FOLDER']) } : {}),
       ...env,
     },
-    logFile: freshLog(settings, name),
+    logFile: await freshLog(settings, name),
     reads,
   })
   children.push(child)
@@ -44,14 +44,10 @@ export async function startProgram(
 }
 
 /** One log a start, and the one before it. */
-function freshLog({ data_dir, port }: StartSettings, name: string): string {
+async function freshLog({ data_dir, port }: StartSettings, name: string): Promise<string> {
+  await makeDataDirectory(data_dir)
   const folder = join(data_dir, 'log')
-  try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
-  } catch (cause) {
-    const advice = 'Choose a folder that you may write to: PARLEY_DATA_DIR=~/.parley scripts/start'
-    throw new StartFault(`the data directory ${data_dir} cannot be used (${String(cause)}). ${advice}`, { cause })
-  }
+  if (!existsSync(folder)) mkdirSync(folder, { mode: 0o700 })
   const file = join(folder, `${name}-${port}.log`)
   if (existsSync(file)) renameSync(file, `${file}.1`)
   return file

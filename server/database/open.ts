@@ -1,5 +1,6 @@
 import { connectDatabase, type Database } from './connect.ts'
 import { superviseEmbedded } from './embedded/supervise.ts'
+import { refusedUri } from './refused-uri.ts'
 
 export interface OpenDatabase extends Database {
   close(): Promise<void>
@@ -17,7 +18,7 @@ export interface DatabaseChoice {
 /** One code path whatever the server is: `MONGODB_URI` alone chooses. */
 export async function openDatabase({ uri, directory, name, onTrouble }: DatabaseChoice): Promise<OpenDatabase> {
   if (uri !== undefined) {
-    const database = await connectDatabase(uri, { kind: 'mongodb', ...(name === undefined ? {} : { name }) })
+    const database = await connectGiven(uri, name)
     return { ...database, close: () => database.connection.close() }
   }
   const embedded = await superviseEmbedded({
@@ -32,5 +33,18 @@ export async function openDatabase({ uri, directory, name, onTrouble }: Database
       await database.connection.close()
       await embedded.stop()
     },
+  }
+}
+
+/** Asks for something at once: a server that wants a password says so only then. */
+async function connectGiven(uri: string, name: string | undefined): Promise<Database> {
+  let database: Database | undefined
+  try {
+    database = await connectDatabase(uri, { kind: 'mongodb', ...(name === undefined ? {} : { name }) })
+    await database.connection.listCollections()
+    return database
+  } catch (cause) {
+    await database?.connection.close()
+    throw refusedUri(uri, cause)
   }
 }

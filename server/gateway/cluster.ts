@@ -44,6 +44,7 @@ interface OpenAdapter extends Adapter {
 export function joinCluster({ redis_url, onTrouble }: { redis_url: string; onTrouble: Trouble }): Cluster {
   let closed = false
   const complain = seldom((what, cause) => closed || onTrouble(what, cause))
+  const away = `REDIS_URL: no Redis at ${new URL(redis_url).host}; until it answers members on other hubs are heard late`
   const pub = createRedis(redis_url, { disableOfflineQueue: true })
   const sub = createRedis(redis_url, { disableOfflineQueue: false })
   const subscriptions = createSubscriptions(sub as never, complain)
@@ -55,9 +56,9 @@ export function joinCluster({ redis_url, onTrouble }: { redis_url: string; onTro
 
   sub.on('ready', () => void rejoin())
   for (const client of [pub, sub]) {
-    client.on('error', (cause: unknown) => complain('Redis is out of reach', cause))
+    client.on('error', (cause: unknown) => complain(away, cause))
     // Tried for ever: a Redis that is away must not keep the hub from starting.
-    client.connect().catch((cause: unknown) => complain('Redis is out of reach', cause))
+    client.connect().catch((cause: unknown) => complain(away, cause))
   }
 
   /** Only when the subscriptions are in force again: what is said from then on is heard, and what was said before is compared. */

@@ -10,12 +10,20 @@ import { defaultLadder, type Ladder } from '../../server/gateway/slow-consumers.
 import { defaultLimits, type Limits, type Rates } from '../../shared/protocol/index.ts'
 import { wideRates } from './wide-rates.ts'
 
+export interface Trouble {
+  level: string
+  event: string
+  details: Record<string, unknown>
+}
+
 export interface TestHub extends Hub {
   mongodb_uri: string
   database_name: string
   data_dir: string
   /** What it logged at warn and above: a test may look, and a fault of the hub itself fails loudly. */
-  troubles: { level: string; event: string; details: Record<string, unknown> }[]
+  troubles: Trouble[]
+  /** The first of them that fits, now or later. */
+  troubled(fits: (trouble: Trouble) => boolean): Promise<Trouble>
   post(path: string, body: unknown, bearer?: string): Promise<{ status: number; body: never }>
   get(path: string, bearer?: string): Promise<{ status: number; body: never }>
 }
@@ -63,11 +71,25 @@ export async function startHub({
   const mongodb_uri = like?.mongodb_uri ?? (await testDatabase())
   const database_name = like?.database_name ?? `hub_${randomUUID().replaceAll('-', '').slice(0, 20)}`
   const data_dir = like?.data_dir ?? (await mkdtemp(join(tmpdir(), 'parley-hub-')))
-  const troubles: TestHub['troubles'] = []
+  const troubles: Trouble[] = []
+  const watchers = new Set<() => void>()
   const logEvent: LogEvent = (level, event, details = {}) => {
     onLog?.(level, event, details)
-    if (level === 'warn' || level === 'error') troubles.push({ level, event, details })
+    if (level !== 'warn' && level !== 'error') return
+    troubles.push({ level, event, details })
+    for (const watch of [...watchers]) watch()
   }
+  const troubled: TestHub['troubled'] = (fits) =>
+    new Promise((resolve) => {
+      const watch = () => {
+        const found = troubles.find(fits)
+        if (found === undefined) return
+        watchers.delete(watch)
+        resolve(found)
+      }
+      watchers.add(watch)
+      watch()
+    })
   const config = {
     ...{ host: '127.0.0.1', port: 0, data_dir, public_url: undefined, redis_url, operator_token: undefined, secret: undefined },
     ...{ log_level: 'silent', mongodb_uri, dev_mode: false, rates: { ...wideRates, ...rates }, trust_proxy },
@@ -93,7 +115,7 @@ export async function startHub({
 
   return {
     ...hub,
-    ...{ mongodb_uri, database_name, data_dir, troubles },
+    ...{ mongodb_uri, database_name, data_dir, troubles, troubled },
     post: (path, body, bearer) => fetchJson('POST', path, { body, bearer }),
     get: (path, bearer) => fetchJson('GET', path, { bearer }),
     close: async () => {

@@ -35,7 +35,12 @@ describe('several writers', function () {
     } finally {
       for (const hub of hubs.toReversed()) await hub.close()
     }
-    expect(hubs.flatMap(({ troubles }) => troubles)).to.deep.equal([])
+    // That they have no Redis between them is told, and nothing else.
+    expect(hubs.map(({ troubles }) => troubles.map(({ event }) => event))).to.deep.equal([
+      [],
+      ['hub.beside_another'],
+      ['hub.beside_another'],
+    ])
   })
 
   it('[LOG-17] two hub processes on one data directory: the second joins the database of the first', async () => {

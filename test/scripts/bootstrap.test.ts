@@ -1,4 +1,4 @@
-import { chmodSync, cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
@@ -44,6 +44,18 @@ describe('the bootstrap of scripts/start and scripts/test', () => {
     expect(asked(folder).slice(1)).to.deep.equal(['npm ci under 24', 'npm ci under 24', 'npm ci under 24'])
   })
 
+  it('[HOUSE-13] scripts/node runs a file under Node 24 where one is, with its arguments, and says nothing of its own there', async () => {
+    const folder = freshClone(20)
+    const cwd = join(folder, 'elsewhere')
+    mkdirSync(cwd)
+    const args = ['-p', '[process.versions.node.split(".")[0], process.cwd(), process.argv[1]].join(" ")', 'an argument']
+    const answer = `24 ${cwd} an argument\n`
+    const first = await run(folder, { script: 'node', args, cwd })
+    expect(first).to.deep.include({ code: 0, printed: answer })
+    expect(first.said).to.contain('Getting Node 24')
+    expect(await run(folder, { script: 'node', args, cwd })).to.deep.equal({ code: 0, printed: answer, said: answer })
+  })
+
   it('[HOUSE-10] says what to do when npm fails, and succeeds the next time', async () => {
     const folder = freshClone(20)
     writeFileSync(join(folder, 'broken'), '')
@@ -76,21 +88,33 @@ function freshClone(hostNode: number): string {
     'bin/npm': npm,
   })
   cpSync(bootstrap, join(folder, 'scripts/lib/bootstrap.sh'), { recursive: true })
+  cpSync(join(bootstrap, '../../node'), join(folder, 'scripts/node'))
   for (const file of ['scripts/try', 'bin/node', 'bin/npm']) chmodSync(join(folder, file), 0o755)
   return folder
 }
 
 const asked = (folder: string): string[] => readFileSync(join(folder, 'asked'), 'utf8').trim().split('\n')
 
-/** Runs the bootstrap with only the folder's node and npm, beside the plain tools of the system. */
 async function boot(folder: string): Promise<{ code: number | null; said: string; node: string | undefined }> {
+  const { code, said } = await run(folder, { script: 'try', args: [], cwd: folder })
+  return { code, said, node: /^node (\d+)$/m.exec(said)?.[1] }
+}
+
+interface Start {
+  script: string
+  args: string[]
+  cwd: string
+}
+
+/** Runs a script with only the folder's node and npm, beside the plain tools of the system. */
+async function run(folder: string, { script, args, cwd }: Start): Promise<{ code: number | null; said: string; printed: string }> {
   const tools = ['basename', 'bash', 'cat', 'dirname', 'grep', 'ln', 'mkdir', 'readlink', 'rm', 'sed', 'sh', 'sleep', 'tail', 'touch']
   writeFileSync(
     join(folder, 'bin/tools'),
     `#!/bin/bash\nfor tool in ${tools.join(' ')}; do ln -sf "$(command -v $tool)" "${folder}/bin/$tool"; done\n`,
   )
   await runProgram({ command: 'bash', args: [join(folder, 'bin/tools')], cwd: folder }).ended
-  const program = runProgram({ command: join(folder, 'scripts/try'), args: [], cwd: folder, env: { PATH: join(folder, 'bin') } })
+  const program = runProgram({ command: join(folder, 'scripts', script), args, cwd, env: { PATH: join(folder, 'bin') } })
   const code = await program.ended
-  return { code, said: program.said(), node: /^node (\d+)$/m.exec(program.said())?.[1] }
+  return { code, said: program.said(), printed: program.printed() }
 }

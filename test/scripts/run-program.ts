@@ -5,6 +5,8 @@ export interface Program {
   process: ChildProcess
   /** All that it has said so far, on both outputs. */
   said(): string
+  /** The same, of standard output alone. */
+  printed(): string
   /** Resolves once it has said this; rejects when it ends before. */
   says(part: string): Promise<void>
   /** Resolves to its exit code once it has ended and its outputs are closed. */
@@ -25,6 +27,10 @@ export function runProgram({
 }): Program {
   const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
   let text = ''
+  let printed = ''
+  child.stdout.on('data', (part: string) => {
+    printed += part
+  })
   const listeners = new Set<() => void>()
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (part: string) => {
@@ -40,5 +46,5 @@ export function runProgram({
       look()
       void ended.then(() => reject(new Error(`it ended without saying '${part}':\n${text}`)))
     })
-  return { process: child, said: () => text, says, ended }
+  return { process: child, said: () => text, printed: () => printed, says, ended }
 }

@@ -10,32 +10,45 @@ import { forgetFolders, temporaryFolder } from './temporary-folder.ts'
 
 const project = fileURLToPath(new URL('../..', import.meta.url))
 
+const TOKEN = 'the-token-of-the-operator'
+// What of the server scripts/start itself uses.
+const USED = ['config.ts', 'limit-bounds.ts', 'data-directory.ts', 'running-hubs.ts', 'core/start-refusal.ts']
+
 // A hub that does no more than start.ts asks of one. It notes its end, and leaves a child behind for start.ts to find.
 const hub = `
 import { spawn } from 'node:child_process'
 import { appendFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { noteHub } from './running-hubs.ts'
 const { PARLEY_DATA_DIR: dir, PARLEY_PORT: port, PARLEY_HOST: host, FAILS } = process.env
 if (FAILS) {
   console.log(JSON.stringify({ level: 'info', event: 'looking' }))
   console.log(JSON.stringify({ level: 'fatal', message: 'the data directory is corrupt', details: { fix: 'Restore a backup.' } }))
   process.exit(3)
 }
-writeFileSync(dir + '/operator.token', 'the-token\\n')
+writeFileSync(dir + '/operator.token', '${TOKEN}\\n')
 const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' })
 appendFileSync(dir + '/pids', process.pid + '\\n' + child.pid + '\\n')
 const server = createServer((request, response) => {
-  const link = request.url === '/sign-in-links' && request.headers.authorization === 'Bearer the-token'
+  const link = request.url === '/sign-in-links' && request.headers.authorization === 'Bearer ${TOKEN}'
   response.statusCode = link ? 201 : request.url === '/readyz' || request.url === '/health' ? 200 : 401
   response.end(JSON.stringify(link ? { url: 'http://the-link', expires_at: new Date().toISOString() } : { status: 'ok', database: {} }))
 })
-server.listen(Number(port), host)
-process.on('SIGTERM', () => { appendFileSync(dir + '/order', 'hub\\n'); process.exit(0) })
+console.log(JSON.stringify({ level: 'warn', event: 'near', details: { detail: 'Something is near.', fix: 'Look around.' } }))
+server.listen(Number(port), host, async () => {
+  const forget = await noteHub(dir, { pid: process.pid, url: 'http://127.0.0.1:' + server.address().port })
+  process.on('SIGTERM', async () => { await forget(); appendFileSync(dir + '/order', 'hub\\n'); process.exit(0) })
+})
 `
 const agent = `
 import { appendFileSync } from 'node:fs'
-const { PARLEY_DATA_DIR: dir, PARLEY_OPERATOR_TOKEN: token, PARLEY_URL: url } = process.env
-if (token !== 'the-token' || !url) process.exit(4)
+const { PARLEY_DATA_DIR: dir, PARLEY_OPERATOR_TOKEN: token, PARLEY_URL: url, AGENT_FAILS } = process.env
+if (token !== '${TOKEN}' || !url) process.exit(4)
+if (AGENT_FAILS) {
+  console.error(JSON.stringify({ level: 'error', message: 'The desk cannot go on', details: { fix: 'Give it a folder.' } }))
+  process.exit(5)
+}
+appendFileSync(dir + '/asks', url)
 appendFileSync(dir + '/pids', process.pid + '\\n')
 setInterval(() => {}, 1000)
 setTimeout(() => console.log(JSON.stringify({ ready: true, contract_id: 'c' })), 50)
@@ -102,12 +115,33 @@ describe('scripts/start', () => {
     expect(existsSync(dataDir)).to.equal(false)
   })
 
-  it('[HOUSE-7] refuses a port that a hub holds, and says where it runs and how to start a second one', async () => {
+  it("[HOUSE-7] on this data directory's own hub prints a new sign-in link, starts nothing, and ends with 0", async () => {
+    const first = await start()
+    await first.program.says('http://the-link')
+    const before = alive(first.dataDir)
+    const second = await start({ port: first.port, dataDir: first.dataDir })
+    expect(await second.program.ended, second.program.said()).to.equal(0)
+    expect(second.program.said()).to.contain(`Parley runs already at http://127.0.0.1:${first.port}`).and.to.contain('http://the-link')
+    expect(alive(first.dataDir)).to.deep.equal(before)
+  })
+
+  it('[HOUSE-7] says so when the running hub has another operator token', async () => {
+    const first = await start()
+    await first.program.says('http://the-link')
+    const env = { PARLEY_OPERATOR_TOKEN: 'another-token-of-24-characters' }
+    const second = await start({ port: first.port, dataDir: first.dataDir, env })
+    expect(await second.program.ended).to.equal(1)
+    expect(second.program.said()).to.contain("another operator's token").and.to.contain('PARLEY_OPERATOR_TOKEN')
+  })
+
+  it("[HOUSE-7] refuses a port that another directory's hub holds, and says where it runs and how to start a second one", async () => {
     const first = await start()
     await first.program.says('http://the-link')
     const second = await start({ port: first.port })
     expect(await second.program.ended).to.equal(1)
-    expect(second.program.said()).to.contain(`A hub already runs at http://127.0.0.1:${first.port}`).and.to.contain('PARLEY_PORT=')
+    expect(second.program.said())
+      .to.contain(`A hub on another data directory already runs at http://127.0.0.1:${first.port}`)
+      .and.to.contain('PARLEY_PORT=')
     expect(existsSync(join(second.dataDir, 'pids'))).to.equal(false)
   })
 
@@ -123,13 +157,33 @@ describe('scripts/start', () => {
     other.close()
   })
 
-  async function start({ port, env = {} }: { port?: number; env?: NodeJS.ProcessEnv } = {}): Promise<Started> {
+  it('[HOUSE-14] with port 0 prints the address that the hub took, and tells it to the example', async () => {
+    const { program, dataDir } = await start({ port: 0 })
+    await program.says('http://the-link')
+    const [, url] = /Parley runs at (http:\/\/127\.0\.0\.1:\d+)/.exec(program.said()) ?? []
+    expect((await fetch(`${url}/health`)).status).to.equal(200)
+    expect(readFileSync(join(dataDir, 'asks'), 'utf8')).to.equal(url)
+  })
+
+  it('[HOUSE-15] tells that the example ended and why, and does not call it at work', async () => {
+    const { program } = await start({ env: { AGENT_FAILS: 'yes' } })
+    await program.says('http://the-link')
+    expect(program.said()).to.contain('The example agent ended (exit code 5)').and.to.contain('The desk cannot go on · Give it a folder.')
+    expect(program.said()).not.to.contain('at work')
+  })
+
+  it('[HOUSE-15] passes on what the hub warned of', async () => {
+    const { program } = await start()
+    await program.says('Note: Something is near. · Look around.')
+  })
+
+  async function start({ port, dataDir, env = {} }: { port?: number; dataDir?: string; env?: NodeJS.ProcessEnv } = {}): Promise<Started> {
     const folder = temporaryFolder({ 'package.json': '{"type":"module"}', 'server/main.ts': hub, 'examples/docs-desk/main.ts': agent })
     cpSync(join(project, 'scripts'), join(folder, 'scripts'), { recursive: true })
-    cpSync(join(project, 'server/config.ts'), join(folder, 'server/config.ts'))
+    for (const file of USED) cpSync(join(project, 'server', file), join(folder, 'server', file), { recursive: true })
     cpSync(join(project, 'shared'), join(folder, 'shared'), { recursive: true })
     symlinkSync(join(project, 'node_modules'), join(folder, 'node_modules'))
-    const dataDir = join(folder, 'data')
+    dataDir ??= join(folder, 'data')
     const settings = { PARLEY_HOST: '127.0.0.1', PARLEY_PORT: String(port ?? (await freePort())), PARLEY_DATA_DIR: dataDir, ...env }
     const unset = { PARLEY_OPERATOR_TOKEN: '', PARLEY_PUBLIC_URL: '' }
     const program = runProgram({ command: process.execPath, args: ['scripts/start.ts'], cwd: folder, env: { ...unset, ...settings } })

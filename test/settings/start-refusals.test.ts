@@ -1,0 +1,75 @@
+import { createServer } from 'node:net'
+import { expect } from 'chai'
+import { openDatabase } from '../../server/database/open.ts'
+import { refusedUri } from '../../server/database/refused-uri.ts'
+import { startHub } from '../harness/hub.ts'
+import { freePort, RefusedToStart, startHubProcess } from '../harness/hub-process.ts'
+import { forgetFolders, temporaryFolder } from '../scripts/temporary-folder.ts'
+
+describe('a hub that cannot reach what it is told to', () => {
+  afterEach(forgetFolders)
+
+  it('[SET-6] names MONGODB_URI, the host and what to do, and never the user or the password', async () => {
+    const port = await freePort() // where nobody listens
+    const env = { MONGODB_URI: `mongodb://someone:hidden-word@127.0.0.1:${port}/parley` }
+    const error = await startHubProcess({ data_dir: temporaryFolder(), port: await freePort(), env }).catch((thrown: unknown) => thrown)
+    expect(error).to.be.instanceOf(RefusedToStart)
+    expect(String(error)).to.contain(`MONGODB_URI: no database answers at 127.0.0.1:${port}`).and.to.contain('correct the address')
+    expect(String(error)).not.to.contain('hidden-word').and.not.to.contain('someone')
+  })
+
+  it('[SET-6] tells an address that cannot be read, and a user who is not let in, from a server that is away', async () => {
+    for (const uri of ['mongodb://someone:hid@den/word@db.invalid/parley', 'mongodb://someone:hid@den@db.invalid', 'mongodb://']) {
+      const opened = await openDatabase({ uri, directory: '', onTrouble: () => undefined }).catch((thrown: unknown) => thrown)
+      expect(opened, uri).to.have.property('fix').that.contains('%40')
+      expect(String(opened))
+        .to.contain('MONGODB_URI cannot be read')
+        .and.not.to.match(/hid|den|word/)
+    }
+    const uri = 'mongodb://someone:hidden-word@db.example.com:27017/parley?authSource=admin&appName=a@b'
+    const kinds = [
+      [Object.assign(new Error('Authentication failed.'), { code: 18 }), 'does not let the hub in'],
+      [Object.assign(new Error('command requires authentication'), { code: 13 }), 'does not let the hub in'],
+      [new Error(`no answer from ${uri}`), 'no database answers'],
+    ] as const
+    for (const [cause, part] of kinds) {
+      const { message, fix } = refusedUri(uri, cause)
+      expect(message).to.contain('MONGODB_URI').and.to.contain('db.example.com:27017').and.to.contain(part)
+      expect(`${message} ${fix}`).not.to.match(/hidden-word|someone/)
+    }
+  })
+
+  it('[SET-7] names REDIS_URL and its host, never the password, and runs on without it', async () => {
+    const silent = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1')
+    await new Promise((resolve) => silent.once('listening', resolve))
+    const { port } = silent.address() as { port: number } // it listens on TCP
+    const hub = await startHub({ redis_url: `redis://someone:hidden-word@127.0.0.1:${port}` })
+    expect((await hub.get('/livez')).status).to.equal(200)
+    const told = await hub.troubled((trouble) => JSON.stringify(trouble).includes('REDIS_URL'))
+    await hub.close()
+    silent.close()
+    expect(told.details['what']).to.contain(`REDIS_URL: no Redis at 127.0.0.1:${port}`)
+    expect(hub.troubles.map(({ details }) => `${details['what']} ${details['error']}`).join()).not.to.contain('hidden-word')
+  })
+
+  it('[SET-8] a second hub on one data directory without Redis says so once, with advice', async () => {
+    const first = await startHub()
+    const second = await startHub({ like: first })
+    expect(second.troubles).to.have.length(1)
+    expect(second.troubles[0]).to.deep.include({ level: 'warn', event: 'hub.beside_another' })
+    expect(second.troubles[0]?.details['detail']).to.contain(first.url)
+    expect(second.troubles[0]?.details['fix']).to.contain('REDIS_URL').and.to.contain('PARLEY_DATA_DIR')
+    await second.close()
+    await first.close()
+  })
+
+  it('[SET-8] a hub that was stopped or killed does not count as one beside', async () => {
+    const data_dir = temporaryFolder()
+    const start = async () => startHubProcess({ data_dir, port: await freePort() })
+    await (await start()).stop()
+    await (await start()).kill()
+    const third = await start()
+    await third.stop()
+    expect(third.log.join('\n')).to.contain('hub.listening').and.not.to.contain('hub.beside_another')
+  })
+})
