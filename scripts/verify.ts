@@ -1,18 +1,21 @@
 /**
- * Checks an exported transcript, without the hub: every digest and every link of the chain is computed again.
+ * Checks a transcript on its own: every digest and every link of the chain is computed again, and the hub is not asked about it.
  *
- *   node scripts/verify.ts transcript.json [--head N --chain HEX]
+ *   PARLEY_TOKEN=… scripts/node scripts/verify.ts http://127.0.0.1:6767/contracts/<contract_id> [--save transcript.json]
+ *   scripts/node scripts/verify.ts transcript.json [--head N --chain HEX]
  *
- * The file holds `{contract_id, events}`, the events from seq 1 as `GET /contracts/:id/events` gives them, redacted stubs too.
+ * With an address it fetches the log, page by page, and `--save` keeps it for later. The file holds `{contract_id, events}`, the
+ * events from seq 1 as `GET /contracts/:id/events` gives them, redacted stubs too.
  * `--head` and `--chain` are a place that you wrote down or that was signed: without them a transcript that was cut short, or
  * made anew from the first event, still fits together. Exit 0: sound. 1: not sound, and the first bad seq is named. 2: could not look.
  */
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
 import { hashSchema, idSchema, seqSchema } from '../shared/protocol/index.ts'
 import { canonicalJson } from '../shared/rules/canonical-json.ts'
+import { fetchTranscript } from './lib/fetch-transcript.ts'
 
 /** Loose, for every member counts in the digest, those of a newer hub too. */
 const eventSchema = z.looseObject({ seq: seqSchema, type: z.string(), chain: hashSchema })
@@ -76,21 +79,23 @@ function sha256(bytes: string | Buffer): string {
   return createHash('sha256').update(bytes).digest('hex')
 }
 
-function main(): void {
-  const { transcript, checkpoint } = readArguments()
+async function main(): Promise<void> {
+  const { transcript, checkpoint } = await readArguments()
   const finding = verifyTranscript(transcript, checkpoint)
   console.log(finding.ok ? `ok, head ${finding.head}, chain ${finding.chain}` : `bad at seq ${finding.seq}: ${finding.fault}`)
   process.exitCode = finding.ok ? 0 : 1
 }
 
-function readArguments(): { transcript: Transcript; checkpoint: Checkpoint | undefined } {
+const USAGE = 'usage: scripts/node scripts/verify.ts <transcript.json or the address of a contract> [--save FILE] [--head N --chain HEX]'
+
+async function readArguments(): Promise<{ transcript: Transcript; checkpoint: Checkpoint | undefined }> {
   try {
-    const { positionals, values } = parseArgs({ allowPositionals: true, options: { head: { type: 'string' }, chain: { type: 'string' } } })
-    const [path, ...more] = positionals
-    if (path === undefined || more.length > 0 || (values.head === undefined) !== (values.chain === undefined)) {
-      throw new Error('usage: node scripts/verify.ts transcript.json [--head N --chain HEX]')
-    }
-    const transcript = transcriptSchema.parse(JSON.parse(readFileSync(path, 'utf8')))
+    const text = { type: 'string' } as const
+    const { positionals, values } = parseArgs({ allowPositionals: true, options: { save: text, head: text, chain: text } })
+    const [place, ...more] = positionals
+    if (place === undefined || more.length > 0 || (values.head === undefined) !== (values.chain === undefined)) throw new Error(USAGE)
+    const transcript = transcriptSchema.parse(await read(place))
+    if (values.save !== undefined) writeFileSync(values.save, `${JSON.stringify(transcript)}\n`, { mode: 0o600 })
     if (values.head === undefined) return { transcript, checkpoint: undefined }
     return { transcript, checkpoint: { head: seqSchema.parse(Number(values.head)), chain: hashSchema.parse(values.chain) } }
   } catch (error) {
@@ -99,4 +104,9 @@ function readArguments(): { transcript: Transcript; checkpoint: Checkpoint | und
   }
 }
 
-if (import.meta.main) main()
+/** An address is fetched, anything else is a file. */
+async function read(place: string): Promise<unknown> {
+  return /^https?:/.test(place) ? fetchTranscript(place, process.env['PARLEY_TOKEN']) : JSON.parse(readFileSync(place, 'utf8'))
+}
+
+if (import.meta.main) await main()

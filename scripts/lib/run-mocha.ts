@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -10,6 +10,9 @@ export interface Counts {
   failed: number
 }
 
+// Here and not in .mocharc.json: mocha adds the files of its command line to those of its configuration, so that `npx mocha FILE`
+// would run everything.
+const EVERY_TEST = 'test/**/*.test.ts'
 // Far above the whole suite's time; a hung run ends as a failure while the CI still waits.
 const RUN_LIMIT_MS = 13 * 60_000
 // After the last test only hooks' leftovers are closed; what is still open then keeps the process alive for ever.
@@ -28,19 +31,24 @@ export async function runMocha(project: string, args: string[]): Promise<Counts>
     writeFileSync(configFile, JSON.stringify(mochaConfig(project, args)))
     const reporter = fileURLToPath(new URL('counting-reporter.ts', import.meta.url))
     const options = ['--config', configFile, '--reporter', reporter, '--reporter-option', `counts=${countsFile}`]
-    const fault = await run({ project, args: [...options, ...args], countsFile })
+    const fault = await run({ project, args: [...options, ...args.map((arg) => testsOf(project, arg))], countsFile })
     return judged({ report: readReport(countsFile), fault })
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
 }
 
-/** Mocha adds the files of its command line to those of its configuration; a developer who names files wants those alone. */
+/** A developer who names files or folders wants those alone. */
 function mochaConfig(project: string, args: string[]): Record<string, unknown> {
-  const { spec, ...config } = JSON.parse(readFileSync(join(project, '.mocharc.json'), 'utf8'))
-  const namesFiles = args.some((arg) => !arg.startsWith('-') && arg.endsWith('.ts'))
-  return namesFiles ? config : { spec, ...config }
+  const config = JSON.parse(readFileSync(join(project, '.mocharc.json'), 'utf8'))
+  const namesFiles = args.some((arg) => !arg.startsWith('-') && (arg.endsWith('.ts') || isFolder(join(project, arg))))
+  return namesFiles ? config : { ...config, spec: EVERY_TEST }
 }
+
+/** Of a folder the tests are meant, not the suites and helpers that stand beside them. */
+const testsOf = (project: string, arg: string): string => (isFolder(join(project, arg)) ? join(arg, '**/*.test.ts') : arg)
+
+const isFolder = (path: string): boolean => existsSync(path) && statSync(path).isDirectory()
 
 /** Resolves to what was wrong with the run itself, or null. */
 function run({ project, args, countsFile }: { project: string; args: string[]; countsFile: string }): Promise<string | null> {

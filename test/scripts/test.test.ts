@@ -13,12 +13,12 @@ describe('scripts/test', () => {
   afterEach(forgetFolders)
 
   it('[HOUSE-8] counts the checks and the tests in its last line', async () => {
-    expect(await run({ tests: passing })).to.deep.equal({ code: 0, last: '8 passed, 0 failed' })
+    expect(await run({ tests: passing })).to.deep.equal({ code: 0, last: '9 passed, 0 failed' })
   })
 
   it('[HOUSE-8] counts a failing check, a failing test and a skipped test as failed', async () => {
     const tests = `${passing}it.skip('c', () => {})\nit('d', () => { throw new Error('no') })\n`
-    expect(await run({ tests, failing: 'types' })).to.deep.equal({ code: 1, last: '7 passed, 3 failed' })
+    expect(await run({ tests, failing: 'types' })).to.deep.equal({ code: 1, last: '8 passed, 3 failed' })
   })
 
   it('[HOUSE-8] counts a crash before and after the report, an end without a test, and a file that does not load as failed', async () => {
@@ -42,7 +42,17 @@ describe('scripts/test', () => {
   })
 
   it('[HOUSE-8] with file names runs those alone', async () => {
-    expect(await run({ tests: passing, args: ['test/b.test.ts'] })).to.deep.equal({ code: 0, last: '1 passed, 0 failed' })
+    for (const named of ['test/deeper/b.test.ts', 'test/deeper'])
+      expect(await run({ tests: passing, args: [named] }), named).to.deep.equal({ code: 0, last: '1 passed, 0 failed' })
+    expect(await run({ tests: passing, args: ['--grep', 'a'] })).to.deep.equal({ code: 0, last: '1 passed, 0 failed' })
+  })
+
+  it('[HOUSE-16] mocha itself, given a file, runs that file alone, by the settings of the project', async () => {
+    const args = ['test/shared/machines.test.ts', '--dry-run', '--reporter', 'json']
+    const program = runProgram({ command: join(project, 'node_modules/.bin/mocha'), args, cwd: project })
+    expect(await program.ended, program.said()).to.equal(0)
+    const { tests }: { tests: { file: string }[] } = JSON.parse(program.printed())
+    expect([...new Set(tests.map(({ file }) => file))]).to.deep.equal([join(project, args[0] ?? '')])
   })
 })
 
@@ -59,9 +69,10 @@ async function run({
   const scripts = Object.fromEntries(checks.map((check) => [check, `node -e "process.exit(${check === failing ? 1 : 0})" --`]))
   const folder = temporaryFolder({
     'package.json': JSON.stringify({ type: 'module', scripts }),
-    '.mocharc.json': JSON.stringify({ extension: ['ts'], spec: ['test/a.test.ts'], forbidPending: true }),
+    '.mocharc.json': JSON.stringify({ extension: ['ts'], forbidPending: true }),
     'test/a.test.ts': tests,
-    'test/b.test.ts': "it('b', () => {})\n",
+    'test/deeper/helper.ts': "throw new Error('a helper is no test')",
+    'test/deeper/b.test.ts': "it('b', () => {})\n",
   })
   cpSync(join(project, 'scripts'), join(folder, 'scripts'), { recursive: true })
   symlinkSync(join(project, 'node_modules'), join(folder, 'node_modules'))
