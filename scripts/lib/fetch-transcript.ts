@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 
 const PAGE = 500
@@ -27,6 +28,10 @@ async function fetchPage(url: string, token: string): Promise<z.infer<typeof pag
   )
   const body: unknown = await response.json().catch(() => undefined) // what is no JSON is refused below
   if (response.ok) return pageSchema.parse(body)
+  if (response.status === 429) {
+    await delay(Number(response.headers.get('retry-after') ?? 1) * 1_000)
+    return fetchPage(url, token)
+  }
   const said = z.object({ detail: z.string().optional(), title: z.string(), fix: z.string() }).safeParse(body).data
   throw new Error(
     `the hub answered ${response.status}: ${said === undefined ? 'it gave no reason' : `${said.detail ?? said.title}. ${said.fix}`}`,
