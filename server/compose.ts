@@ -21,6 +21,7 @@ import type { LogEvent } from './gateway/logger.ts'
 import { createMeter } from './gateway/meter.ts'
 import type { Ladder } from './gateway/slow-consumers.ts'
 import { createSockets } from './gateway/sockets.ts'
+import { createDoorWatch } from './pipeline/door-watch.ts'
 import { noPeers } from './pipeline/peers.ts'
 import { noteHub, runningHubs } from './running-hubs.ts'
 import { version } from './version.ts'
@@ -102,10 +103,11 @@ export async function composeHub({
     await identity.start()
     const admission = createAdmission({ authenticate: identity.authenticate, origins: originsOf(public_url, listening.url) })
     const addressOf = createClientAddress(config.trust_proxy)
+    const onTurnedAway = createDoorWatch(audit)
     const cluster = config.redis_url === undefined ? undefined : await joinOthers(config.redis_url, onTrouble)
     closers.push(() => cluster?.close())
     const sockets = createSockets(listening.server, {
-      ...{ clock, limits, logEvent, meter, admit: admission.socket, addressOf, conformance: config.conformance },
+      ...{ clock, limits, logEvent, meter, admit: admission.socket, addressOf, onTurnedAway, conformance: config.conformance },
       ...(ladder === undefined ? {} : { ladder }),
       ...(cluster === undefined ? {} : { adapter: cluster.createAdapter }),
     })
@@ -138,7 +140,7 @@ export async function composeHub({
     const routes = [...health, ...identity.routes, ...features.routes]
     listening.serve(
       composeHttp({
-        ...{ routes, connection, redis: cluster?.redis, rates, addressOf, logEvent, onTrouble },
+        ...{ routes, connection, redis: cluster?.redis, rates, addressOf, onTurnedAway, logEvent, onTrouble },
         socket_origins: originsOf(public_url, listening.url).map((origin) => origin.replace(/^http/, 'ws')),
         dev_mode: config.dev_mode,
         identify: admission.request,

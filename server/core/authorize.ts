@@ -1,4 +1,5 @@
 import { type FrameType, ParleyError, type RoomView } from '../../shared/protocol/index.ts'
+import { notYours } from './foreign.ts'
 import { type ActingRole, actingRole, type Principal } from './principal.ts'
 
 /** What only the hub itself sends: timers, reactors, and routes that stand before a room exists. */
@@ -44,8 +45,9 @@ export const permissionTable = {
  * so that nobody can tell the two apart.
  */
 export function authorize(room: RoomView, frame: RoomFrameType, principal: Principal): ActingRole {
-  const role = room.contract === null ? undefined : actingRole(principal, room.contract)
-  if (role === undefined) throw new ParleyError('NOT_FOUND')
+  if (room.contract === null) throw new ParleyError('NOT_FOUND')
+  const role = actingRole(principal, room.contract)
+  if (role === undefined) throw notYours()
   const allowed: readonly ActingRole[] = permissionTable[frame]
   if (!allowed.includes(role)) throw new ParleyError('PERMISSION_DENIED', { frame, role, allowed })
   return role

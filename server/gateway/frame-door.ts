@@ -1,6 +1,7 @@
 import type { Socket } from 'socket.io'
 import { v4 as uuid } from 'uuid'
 import { type FieldError, frames as frameTable, type Limits, ParleyError } from '../../shared/protocol/index.ts'
+import type { DoorWatch } from '../pipeline/door-watch.ts'
 import type { Receive } from '../pipeline/receive.ts'
 import type { Session } from '../pipeline/session.ts'
 import type { FrameLimits, MeasuredFrame } from './frame-limits.ts'
@@ -14,6 +15,7 @@ export interface DoorDeps {
   frameLimits: FrameLimits
   meter: Meter
   logEvent: LogEvent
+  onTurnedAway: DoorWatch
   isOverloaded(): boolean
   /** Undefined while the hub starts, and once it goes away. */
   receive(): Receive | undefined
@@ -30,7 +32,9 @@ export function openDoor(socket: Socket, session: Session, deps: DoorDeps): void
     const type = String(name)
     const answer = typeof args.at(-1) === 'function' ? (args.pop() as (answer: unknown) => void) : () => {}
     const [payload, ...others] = args
-    carryOut(type, payload, { others, size: bytesOf(packet), answer }).catch((error: unknown) => refuse(type, error, answer))
+    carryOut(type, payload, { others, size: bytesOf(packet), answer }).catch((error: unknown) =>
+      refuse({ type, contract_id: contractIdOf(payload) }, error, answer),
+    )
   })
 
   async function carryOut(
@@ -56,7 +60,7 @@ export function openDoor(socket: Socket, session: Session, deps: DoorDeps): void
     afterwards?.()
   }
 
-  function refuse(type: string, error: unknown, answer: (answer: unknown) => void): void {
+  function refuse({ type, contract_id }: Pick<MeasuredFrame, 'type' | 'contract_id'>, error: unknown, answer: (answer: unknown) => void) {
     const correlation_id = uuid()
     const { refusal, ours } = refusalOf(error, correlation_id)
     const about = {
@@ -67,7 +71,10 @@ export function openDoor(socket: Socket, session: Session, deps: DoorDeps): void
       connection_id: session.id,
     }
     // A name that a stranger made up is no label.
-    meter.frame(Object.hasOwn(frameTable, type) ? type : 'unknown', refusal.code)
+    const known = Object.hasOwn(frameTable, type) ? type : 'unknown'
+    meter.frame(known, refusal.code)
+    const subject = { type: 'contract', id: contract_id }
+    deps.onTurnedAway({ error, door: `frame ${known}`, principal: session.principal, shown: true, ip: '', correlation_id, subject })
     if (ours) logEvent('error', 'frame.failed', { ...about, error })
     else logEvent('debug', 'frame.refused', about)
     answer({ ok: false, error: refusal })

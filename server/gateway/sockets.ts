@@ -5,6 +5,7 @@ import { v4 as uuid } from 'uuid'
 import { closeCodes, type Limits, type Refusal } from '../../shared/protocol/index.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Principal } from '../core/principal.ts'
+import type { DoorWatch } from '../pipeline/door-watch.ts'
 import type { Receive } from '../pipeline/receive.ts'
 import type { Broadcast, Session } from '../pipeline/session.ts'
 import { backlogOf } from './backlog.ts'
@@ -37,6 +38,8 @@ export interface SocketDeps {
   /** Throws UNAUTHENTICATED. */
   admit(handshake: { auth: unknown; cookie: string | undefined; origin: string | undefined }): Promise<Admission>
   addressOf(request: IncomingMessage): string
+  /** Hears of every handshake and frame that was refused. */
+  onTurnedAway: DoorWatch
 }
 
 /** Above the largest frame, so that a frame which is too large is refused and its socket lives. */
@@ -78,7 +81,10 @@ export function createSockets(http: HttpServer, deps: SocketDeps) {
       },
       (error: unknown) => {
         const refused = asConnectError(error)
-        logEvent('debug', 'socket.refused', { ip, code: refused.message, correlation_id: refused.data.correlation_id })
+        const { correlation_id } = refused.data
+        logEvent('debug', 'socket.refused', { ip, code: refused.message, correlation_id })
+        const shown = Object.keys(auth).length > 0 || headers.cookie !== undefined
+        deps.onTurnedAway({ error, door: 'handshake', principal: undefined, shown, ip, correlation_id })
         next(refused)
       },
     )
@@ -91,7 +97,10 @@ export function createSockets(http: HttpServer, deps: SocketDeps) {
     session.onClose(() => sessions.delete(session.id))
     session.expireAt(expires_at_ms)
     slowConsumers.add(session, backlogOf(socket))
-    openDoor(socket, session, { limits, frameLimits, meter, logEvent, isOverloaded: slowConsumers.isOverloaded, receive: () => receive })
+    openDoor(socket, session, {
+      ...{ limits, frameLimits, meter, logEvent, onTurnedAway: deps.onTurnedAway },
+      ...{ isOverloaded: slowConsumers.isOverloaded, receive: () => receive },
+    })
   })
 
   /** To the connections of this node, but for those that do not keep up. An audience that nobody is in costs no encoding. */

@@ -8,7 +8,7 @@ export interface AuditDraft {
   type: AuditType
   actor: AuditActor
   subject: AuditSubject
-  /** The type's own, unless this one is worse. */
+  /** The type's own, unless it is said. */
   severity?: Severity
   correlation_id?: string
   /** The `event_id` of what led to it. */
@@ -53,10 +53,23 @@ export function stranger(network: string): AuditActor {
 
 /** Who asked by a request, and for which one: the beginning of a draft. */
 export function askedBy({ principal, ip, correlation_id }: Pick<RouteRequest, 'principal' | 'ip' | 'correlation_id'>) {
-  return { actor: principal === undefined ? stranger(networkOf(ip)) : actorOf(principal), correlation_id }
+  const actor = principal === undefined ? stranger(networkOf(ip)) : actorOf(principal)
+  const credential = principal?.credential
+  return { actor, correlation_id, ...(credential?.kind === 'key' ? { key_id: credential.id } : {}) }
 }
 
 export type Asked = ReturnType<typeof askedBy>
+
+const in_trail = Symbol('in the audit trail already')
+
+/** The refusal of what the caller has recorded itself, so that the door does not tell it again. */
+export function refusedAndRecorded(...[code, facts]: ConstructorParameters<typeof ParleyError>): ParleyError {
+  return new ParleyError(code, facts, { cause: in_trail })
+}
+
+export function isInTrail({ cause }: ParleyError): boolean {
+  return cause === in_trail
+}
 
 /** Records, and only then acts. An act that fails afterwards is recorded too, with the first event as its cause. */
 export async function recordThenAct<T>(audit: Audit, draft: AuditDraft, act: () => Promise<T>): Promise<T> {

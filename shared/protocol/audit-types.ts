@@ -36,7 +36,7 @@ export const auditTypes = {
   'key.expired': { severity: 'security' },
   'key.refused': { severity: 'security', counted_by: ['reason', 'door'] },
   'permissions.changed': { severity: 'security' },
-  'security.denied': { severity: 'security', counted_by: ['code', 'door'] },
+  'security.denied': { severity: 'security', counted_by: ['code', 'door', 'shown'] },
   'rate.limited': { severity: 'warn', counted_by: ['door'] },
   'profile.violated': { severity: 'security', counted_by: ['rule', 'door'] },
   /** Refusals of more sources than are told apart at once. */

@@ -62,13 +62,12 @@ export function createAuditWriter({ clock, meter, onTrouble, bounds: given }: Au
   const opened = new Promise<AuditSink>((resolve) => {
     open = resolve
   })
-  const counter = createRefusalCounter({ clock, tell: enqueue })
+  const counter = createRefusalCounter({ clock, bounded, tell: enqueue })
 
   const audit: Audit = {
     record(draft) {
-      const safe = bounded(draft)
-      if ('counted_by' in auditTypes[draft.type]) counter.take(safe)
-      else enqueue({ draft: safe, count: 1, first_ms: clock.now() })
+      if ('counted_by' in auditTypes[draft.type]) counter.take(draft)
+      else enqueue({ draft: bounded(draft), count: 1, first_ms: clock.now() })
     },
     async recordNow(draft) {
       const entry = toEntry({ draft: bounded(draft), count: 1, first_ms: clock.now() })

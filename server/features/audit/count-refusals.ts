@@ -18,26 +18,36 @@ const FIRST_WINDOW_MS = 60_000
 const LONGEST_WINDOW_MS = 3_600_000
 /** Sources and kinds that are told apart at once. One who takes on many faces makes one row of all that is over it. */
 const MOST_WINDOWS = 2_000
+const OTHERS = ''
 
 /**
  * The first refusal of a kind by a source is told at once. What follows within a window is counted and told at its end as one, and as
  * long as it goes on each window is twice as long as the one before: nobody can flood the trail, and nothing is left out of the count.
  */
-export function createRefusalCounter({ clock, tell }: { clock: Clock; tell(counted: Counted): void }) {
+export function createRefusalCounter({
+  clock,
+  bounded,
+  tell,
+}: {
+  clock: Clock
+  /** The draft without secrets, and of a size to keep. */
+  bounded(draft: AuditDraft): AuditDraft
+  tell(counted: Counted): void
+}) {
   const windows = new Map<string, Window>()
 
   function take(draft: AuditDraft): void {
-    const kind = windows.size < MOST_WINDOWS || windows.has(kindOf(draft)) ? kindOf(draft) : ''
+    const own = kindOf(draft)
+    const kind = windows.size < MOST_WINDOWS || windows.has(own) ? own : OTHERS
     const known = windows.get(kind)
     if (known === undefined) {
-      const first = kind === '' ? asOthers(draft) : draft
+      const first = kind === OTHERS ? others(draft) : bounded(draft)
       tell({ draft: first, count: 1, first_ms: clock.now() })
       open(kind, first, FIRST_WINDOW_MS)
       return
     }
     if (known.count === 0) known.first_ms = clock.now()
     known.count += 1
-    if (kind !== '') known.draft = draft
   }
 
   function open(kind: string, draft: AuditDraft, length_ms: number): void {
@@ -73,7 +83,7 @@ function kindOf({ type, actor, subject, metadata = {} }: AuditDraft): string {
   return JSON.stringify([type, actor.type, actor.id, ...members])
 }
 
-function asOthers({ type }: AuditDraft): AuditDraft {
+function others({ type }: AuditDraft): AuditDraft {
   return {
     type: 'refusals.counted',
     actor: { type: 'anonymous', id: 'many' },

@@ -1,7 +1,7 @@
 import { ParleyError } from '../../../shared/protocol/index.ts'
 import { type Clock, isoTime } from '../../core/clock.ts'
 import { byOf, type Principal } from '../../core/principal.ts'
-import { type Asked, type Audit, recordThenAct } from '../../pipeline/audit.ts'
+import { type Asked, type Audit, recordThenAct, refusedAndRecorded } from '../../pipeline/audit.ts'
 import type { BrowserSessionDocument, Model, SignInLinkDocument } from './model.ts'
 import { looksLikeToken, newToken, type Secrets } from './secrets.ts'
 
@@ -66,7 +66,7 @@ export function createBrowserSignIn({
     if (user === null) {
       const subject = { type: 'user', id: 'unknown' }
       audit.record({ type: 'user.sign_in_failed', actor, correlation_id, subject, metadata: { method: 'link' } })
-      throw new ParleyError('UNAUTHENTICATED', { detail: LINK_SPENT })
+      throw refusedAndRecorded('UNAUTHENTICATED', { detail: LINK_SPENT })
     }
     const itself = { type: 'human' as const, id: user._id }
     const subject = { type: 'user', id: user._id }

@@ -2,7 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto'
 import { parse as parseUuid, stringify as stringifyUuid, v7 as uuidv7 } from 'uuid'
 import { ParleyError } from '../../../shared/protocol/index.ts'
 import type { Clock } from '../../core/clock.ts'
-import type { Asked, Audit } from '../../pipeline/audit.ts'
+import { type Asked, type Audit, refusedAndRecorded } from '../../pipeline/audit.ts'
 import { ACCESS_TOKEN_S, type AccessTokens } from './access-token.ts'
 import { createLoginThrottle } from './login-throttle.ts'
 import type { Model } from './model.ts'
@@ -52,7 +52,7 @@ export function createSessions({
         // What was typed for an unknown user is not written down: it may be a password in the wrong field.
         const subject = { type: 'user', id: user?._id ?? 'unknown' }
         audit.record({ type: 'user.sign_in_failed', actor, correlation_id, subject, metadata: { method: 'password' } })
-        throw new ParleyError('UNAUTHENTICATED')
+        throw refusedAndRecorded('UNAUTHENTICATED')
       }
       const tokens = await startFamily(user._id)
       attempt.succeeded()

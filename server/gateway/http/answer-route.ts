@@ -9,30 +9,52 @@ import type { HttpDeps } from './create-http.ts'
 import { createRateGate } from './rate-gate.ts'
 import { createReadBody } from './read-body.ts'
 
+/** Who asks, as far as it is known yet. */
+interface Asked {
+  ip: string
+  principal: Principal | undefined
+}
+
 /** One request on its route: who asks, how often, with what; then the route's own answer. */
 export function createAnswerRoute(deps: HttpDeps) {
   const readBody = createReadBody(deps)
   const takeRate = createRateGate(deps)
 
   return async function answerRoute(route: Route, request: Request, response: Response): Promise<void> {
-    const ip = deps.addressOf(request)
-    const principal = await admit(route, { request, response, ip })
+    const asked: Asked = { ip: deps.addressOf(request), principal: undefined }
+    try {
+      await carryOut(route, { request, response }, asked)
+    } catch (error) {
+      const door = `${route.method} ${route.path}`
+      const subject = { type: subjectOf(route), id: request.params['id'] }
+      const shown = request.headers.authorization !== undefined || request.headers.cookie !== undefined
+      deps.onTurnedAway({ error, door, ...asked, shown, correlation_id: correlationOf(response), subject })
+      throw error
+    }
+  }
+
+  async function carryOut(route: Route, { request, response }: { request: Request; response: Response }, asked: Asked): Promise<void> {
+    const principal = await admit(route, { request, response, asked })
     // Only now: who may not ask costs no parsing.
     const body = await readBody(request, response)
     const { params, query, headers, path } = request
     const known = params as Record<string, string>
-    const asked = { principal, path, params: known, query, body, headers, ip, correlation_id: correlationOf(response) }
-    send(route, { request, response, answer: await route.handle(asked) })
+    const answer = await route.handle({
+      ...{ principal, path, params: known, query, body, headers, ip: asked.ip },
+      correlation_id: correlationOf(response),
+    })
+    send(route, { request, response, answer })
   }
 
-  async function admit(route: Route, { request, response, ip }: { request: Request; response: Response; ip: string }) {
+  async function admit(route: Route, { request, response, asked: who }: { request: Request; response: Response; asked: Asked }) {
     if (route.access === 'public') return undefined
-    const asked = { route, response, ip }
+    const asked = { route, response, ip: who.ip }
     const principal = await identify(route, request).catch(async (error: unknown) => {
       // Who guesses at credentials is counted like any stranger.
       if (error instanceof ParleyError) await takeRate({ ...asked, principal: undefined })
       throw error
     })
+    who.principal = principal
     await takeRate({ ...asked, principal })
     if (route.access === 'open') return principal
     if (principal === undefined) throw new ParleyError('UNAUTHENTICATED')
@@ -53,6 +75,11 @@ export function createAnswerRoute(deps: HttpDeps) {
       throw error
     }
   }
+}
+
+/** `/contracts/:id/events` is about a contract. */
+function subjectOf({ path }: Route): string {
+  return path.split('/')[1]?.replace(/s$/, '') ?? ''
 }
 
 function send({ method }: Route, { request, response, answer }: { request: Request; response: Response; answer: RouteAnswer }): void {

@@ -3,6 +3,7 @@ import express, { type Express, type NextFunction, type Request, type Response }
 import helmet from 'helmet'
 import { ParleyError, type Rates } from '../../../shared/protocol/index.ts'
 import type { Principal } from '../../core/principal.ts'
+import type { DoorWatch } from '../../pipeline/door-watch.ts'
 import type { Route } from '../../pipeline/route.ts'
 import type { LogEvent } from '../logger.ts'
 import { answerError } from './answer-error.ts'
@@ -29,6 +30,8 @@ export interface HttpDeps {
     method: string
   }): Promise<Principal | undefined>
   addressOf(request: IncomingMessage): string
+  /** Hears of every request that a route refused. */
+  onTurnedAway: DoorWatch
   rates: Rates
   rateStore: RateStore
   largest_body: number
