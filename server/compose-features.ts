@@ -23,7 +23,7 @@ import { createReactors, type ReactorTable } from './pipeline/reactors.ts'
 import { createReceive } from './pipeline/receive.ts'
 import { contractOf, createRecord, streamOf } from './pipeline/record.ts'
 import type { Route } from './pipeline/route.ts'
-import { audienceOf, type Broadcast } from './pipeline/session.ts'
+import { audienceOf, type Broadcast, type TellEvents } from './pipeline/session.ts'
 import { createSnapshotStore } from './pipeline/snapshot-store.ts'
 import { createTimers, type Fired, type TimerFrame } from './pipeline/timers.ts'
 
@@ -37,6 +37,7 @@ export interface FeatureDeps {
   meter: Meter
   peers: Peers
   broadcastHere: Broadcast
+  tellEventsHere: TellEvents
   hasAudience(audience: string): boolean
   /** In memory on one node, in Redis on several. */
   createPresence(needs: { clock: Clock; broadcast: Broadcast; background: Background }): rooms.Presence
@@ -60,7 +61,7 @@ export async function composeFeatures(deps: FeatureDeps) {
   const agentModels = agents.createAgentModels(connection)
   const rows = rooms.createContractRows(roomModels)
   const background = createBackground(onTrouble)
-  const deliver = rooms.createDeliver({ broadcastHere, broadcast, peers, epoch })
+  const deliver = rooms.createDeliver({ tellEventsHere: deps.tellEventsHere, broadcast, peers, epoch })
 
   let reactorTable: ReactorTable = {}
   const reactors = createReactors({ store, clock, table: () => reactorTable, refresh: (stream) => log.refresh(stream), onTrouble })

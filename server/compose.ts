@@ -15,12 +15,14 @@ import { createIdentity } from './features/identity/index.ts'
 import { createMemoryPresence } from './features/rooms/index.ts'
 import { createAdmission } from './gateway/admission.ts'
 import { createClientAddress } from './gateway/client-address.ts'
+import { createEmitFanOut, createFanOut, type FanOut } from './gateway/fan-out.ts'
 import { healthRoutes } from './gateway/health-routes.ts'
 import { listen } from './gateway/listen.ts'
 import type { LogEvent } from './gateway/logger.ts'
 import { createMeter } from './gateway/meter.ts'
+import { proveFanOut } from './gateway/prove-fan-out.ts'
 import type { Ladder } from './gateway/slow-consumers.ts'
-import { createSockets } from './gateway/sockets.ts'
+import { createSockets, NAMESPACE } from './gateway/sockets.ts'
 import { createDoorWatch } from './pipeline/door-watch.ts'
 import { noPeers } from './pipeline/peers.ts'
 import { noteHub, runningHubs } from './running-hubs.ts'
@@ -34,6 +36,8 @@ export interface HubOptions {
   rates?: Rates
   /** When a client that does not keep up is treated how. */
   ladder?: Ladder
+  /** How frames leave; must prove itself before it is used. */
+  fanOut?: FanOut
   /** The database's name on the server, when several hubs of a test share one. */
   database_name?: string
 }
@@ -57,6 +61,7 @@ export async function composeHub({
   limits = { ...defaultLimits, ...config.limits },
   rates = { ...defaultRates, ...config.rates },
   ladder,
+  fanOut: wanted = createFanOut(NAMESPACE),
   database_name,
 }: HubOptions): Promise<Hub> {
   const onTrouble = (what: string, error: unknown) => logEvent('warn', 'trouble', { what, error })
@@ -106,8 +111,9 @@ export async function composeHub({
     const onTurnedAway = createDoorWatch(audit)
     const cluster = config.redis_url === undefined ? undefined : await joinOthers(config.redis_url, onTrouble)
     closers.push(() => cluster?.close())
+    const fanOut = await provenFanOut(wanted, logEvent)
     const sockets = createSockets(listening.server, {
-      ...{ clock, limits, logEvent, meter, admit: admission.socket, addressOf, onTurnedAway, conformance: config.conformance },
+      ...{ clock, limits, logEvent, meter, fanOut, admit: admission.socket, addressOf, onTurnedAway, conformance: config.conformance },
       ...(ladder === undefined ? {} : { ladder }),
       ...(cluster === undefined ? {} : { adapter: cluster.createAdapter }),
     })
@@ -117,7 +123,8 @@ export async function composeHub({
       limits,
       epoch: await readEpoch(connection),
       meter,
-      ...{ node_id: randomUUID(), peers: cluster ?? noPeers, broadcastHere: sockets.broadcastHere, hasAudience: sockets.hasAudience },
+      ...{ node_id: randomUUID(), peers: cluster ?? noPeers, hasAudience: sockets.hasAudience },
+      ...{ broadcastHere: sockets.broadcastHere, tellEventsHere: sockets.tellEventsHere },
       createPresence: cluster?.createPresence ?? createMemoryPresence,
       identity,
       audit,
@@ -148,7 +155,12 @@ export async function composeHub({
         most_depth: limits.input_depth,
       }),
     )
-    meter.watch({ connections: sockets.connections, queued_bytes: sockets.queuedBytes, waiting_frames: features.waiting })
+    meter.watch({
+      written: fanOut.written,
+      connections: sockets.connections,
+      queued_bytes: sockets.queuedBytes,
+      waiting_frames: features.waiting,
+    })
     meter.audit.watch(audit.waiting)
     await features.start()
     sockets.open(features.receive)
@@ -182,6 +194,14 @@ export async function composeHub({
     await closeAll()
     throw error
   }
+}
+
+/** What cannot prove that its clients read the same as by `emit` is not used. */
+async function provenFanOut(wanted: FanOut, logEvent: LogEvent): Promise<FanOut> {
+  const fault = await proveFanOut(wanted)
+  if (fault === undefined) return wanted
+  logEvent('warn', 'fan_out.slow', { fault, fix: 'Use the versions of socket.io, engine.io and ws that package-lock.json names.' })
+  return createEmitFanOut()
 }
 
 /** Redis is loaded only where it is asked for. */

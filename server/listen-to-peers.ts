@@ -1,7 +1,7 @@
 import type { Push, PushType } from '../shared/protocol/index.ts'
 import type { createCallStreams, createCallTurns, createDispatch } from './features/tools/index.ts'
 import type { Background } from './pipeline/background.ts'
-import type { StoredEvent } from './pipeline/event-store.ts'
+import { type EventText, toStored } from './pipeline/event-store.ts'
 import type { Follower } from './pipeline/follow.ts'
 import type { Log } from './pipeline/log.ts'
 import type { Peers } from './pipeline/peers.ts'
@@ -22,7 +22,7 @@ export interface ListenDeps {
 /** What the nodes tell each other, by kind. They are of one version and one trust, so the shapes are taken as they are. */
 interface Told {
   push: { type: PushType; payload: Push<PushType> }
-  events: { contract_id: string; events: StoredEvent[] }
+  events: { contract_id: string; events: EventText[] }
   chunk: { chunk: Push<'chunk'>; after_seq: number }
   work: { agent_id: string; cancel?: { call_id: string; session_id?: string; reason?: string } }
 }
@@ -31,7 +31,7 @@ interface Told {
 export function listenToPeers({ peers, log, streams, turns, dispatch, broadcastHere, follower, background }: ListenDeps): void {
   const hear: { [K in keyof Told]: (told: Told[K], audience: string) => void } = {
     push: ({ type, payload }, audience) => broadcastHere(audience, type, payload),
-    events: ({ contract_id, events }) => log.ingest(streamOf(contract_id), events),
+    events: ({ contract_id, events }) => log.ingest(streamOf(contract_id), events.map(toStored)),
     // In turn: one that must wait for the log is not overtaken by the next.
     chunk: ({ chunk, after_seq }) => {
       const shown = turns.take(chunk.call_id, () => show(chunk, after_seq))

@@ -1,4 +1,5 @@
 import type { Socket } from 'socket.io'
+import { pushOut } from './raw-websocket.ts'
 
 /** What of engine.io's connection is read: private, so the versions are pinned in package.json. */
 interface OpenConnection {
@@ -11,6 +12,8 @@ interface OpenConnection {
 export interface Backlog {
   /** Bytes that were sent to the client and have not left the process: engine.io's queue and the kernel's. */
   bytes(): number
+  /** Hands over what is held back until the end of this turn: that says nothing of the client. */
+  pushOut(): void
   /** Grows whenever something left the process. A queue that stays long may still move; one whose progress stands does not. */
   progress(): number
   /** Ends the connection without waiting for a client that does not read. */
@@ -34,6 +37,7 @@ export function backlogOf(socket: Socket): Backlog {
 
   return {
     bytes: () => inBuffer() + (conn.transport.socket?.bufferedAmount ?? 0),
+    pushOut: () => void pushOut(socket),
     progress: () => {
       const tcp = conn.transport.socket?._socket
       return tcp == null ? drains : tcp.bytesWritten - tcp.writableLength

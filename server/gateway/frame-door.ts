@@ -4,15 +4,17 @@ import { type FieldError, frames as frameTable, type Limits, ParleyError } from 
 import type { DoorWatch } from '../pipeline/door-watch.ts'
 import type { Receive } from '../pipeline/receive.ts'
 import type { Session } from '../pipeline/session.ts'
+import type { FanOut } from './fan-out.ts'
 import type { FrameLimits, MeasuredFrame } from './frame-limits.ts'
 import type { LogEvent } from './logger.ts'
-import { bytesOf } from './measured-parser.ts'
+import { measuredOf } from './measured-parser.ts'
 import type { Meter } from './meter.ts'
 import { refusalOf } from './problem.ts'
 
 export interface DoorDeps {
   limits: Limits
   frameLimits: FrameLimits
+  fanOut: FanOut
   meter: Meter
   logEvent: LogEvent
   onTurnedAway: DoorWatch
@@ -23,24 +25,33 @@ export interface DoorDeps {
 
 /** Hands every frame of the socket to the road, within its limits, and brings back the acknowledgement. */
 export function openDoor(socket: Socket, session: Session, deps: DoorDeps): void {
-  const { limits, meter, logEvent } = deps
+  const { limits, meter, logEvent, fanOut } = deps
   const budget = deps.frameLimits.of(session)
   // A middleware, for only here the packet is at hand as it was measured; nothing listens behind it.
   socket.use((packet: unknown[]) => {
     const [name, ...args] = packet
     // Socket.IO lets a number name an event.
     const type = String(name)
-    const answer = typeof args.at(-1) === 'function' ? (args.pop() as (answer: unknown) => void) : () => {}
+    const { bytes: size, id } = measuredOf(packet)
+    const answer = typeof args.at(-1) === 'function' ? answerOnce({ id, reply: args.pop() as (answer: unknown) => void }) : () => {}
     const [payload, ...others] = args
-    carryOut(type, payload, { others, size: bytesOf(packet), answer }).catch((error: unknown) =>
+    carryOut(type, payload, { others, size, answer }).catch((error: unknown) =>
       refuse({ type, contract_id: contractIdOf(payload) }, error, answer),
     )
   })
 
+  function answerOnce(to: Parameters<FanOut['answer']>[1]): (answer: object) => void {
+    let isAnswered = false
+    return (answer) => {
+      if (!isAnswered) fanOut.answer(socket, to, answer)
+      isAnswered = true
+    }
+  }
+
   async function carryOut(
     type: string,
     payload: unknown,
-    rest: { others: unknown[]; size: number; answer(answer: unknown): void },
+    rest: { others: unknown[]; size: number; answer(answer: object): void },
   ): Promise<void> {
     const frame: MeasuredFrame = { type, bytes: rest.size, contract_id: contractIdOf(payload) }
     const wait_ms = budget.take(frame)
@@ -60,7 +71,7 @@ export function openDoor(socket: Socket, session: Session, deps: DoorDeps): void
     afterwards?.()
   }
 
-  function refuse({ type, contract_id }: Pick<MeasuredFrame, 'type' | 'contract_id'>, error: unknown, answer: (answer: unknown) => void) {
+  function refuse({ type, contract_id }: Pick<MeasuredFrame, 'type' | 'contract_id'>, error: unknown, answer: (answer: object) => void) {
     const correlation_id = uuid()
     const { refusal, ours } = refusalOf(error, correlation_id)
     const about = {

@@ -1,10 +1,19 @@
 import * as parser from 'socket.io-parser'
 
-const sizes = new WeakMap<object, number>()
+/** What of a packet its receiver is not told otherwise. */
+export interface Measured {
+  /** On the wire. */
+  bytes: number
+  /** What its answer goes under; undefined when it asks for none. */
+  id: number | undefined
+}
 
-/** How many bytes a packet had on the wire, by the array of its arguments, as a middleware of the socket sees it. */
-export function bytesOf(args: object): number {
-  return sizes.get(args) ?? 0
+const packets = new WeakMap<object, Measured>()
+const nothing: Measured = { bytes: 0, id: undefined }
+
+/** A packet by the array of its arguments, as a middleware of the socket sees it. */
+export function measuredOf(args: object): Measured {
+  return packets.get(args) ?? nothing
 }
 
 class MeasuredDecoder extends parser.Decoder {
@@ -12,9 +21,9 @@ class MeasuredDecoder extends parser.Decoder {
 
   constructor() {
     super()
-    // The first listener, so that the size is known before anyone acts on the packet.
-    this.on('decoded', (packet: parser.Packet) => {
-      if (Array.isArray(packet.data)) sizes.set(packet.data, this.#bytes)
+    // The first listener, so that the packet is known before anyone acts on it.
+    this.on('decoded', ({ data, id }: parser.Packet) => {
+      if (Array.isArray(data)) packets.set(data, { bytes: this.#bytes, id })
       this.#bytes = 0
     })
   }
@@ -25,5 +34,5 @@ class MeasuredDecoder extends parser.Decoder {
   }
 }
 
-/** Socket.IO's own parser, which in addition knows how large each packet was. */
+/** Socket.IO's own parser, which in addition knows of each packet how large it was, and its id. */
 export const measuredParser = { ...parser, Decoder: MeasuredDecoder, Encoder: parser.Encoder }

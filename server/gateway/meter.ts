@@ -12,8 +12,16 @@ export interface Meter extends LogMeter {
     watch(waiting: () => number): void
   }
   /** Read when the metrics are asked for. */
-  watch(gauges: { connections(): number; queued_bytes(): number; waiting_frames(): number }): void
+  watch(gauges: Gauges): void
   text(): Promise<{ body: string; type: string }>
+}
+
+export interface Gauges {
+  connections(): number
+  queued_bytes(): number
+  waiting_frames(): number
+  /** Frames written straight to TCP, and handed to engine.io's queue. */
+  written(): { direct: number; queued: number }
 }
 
 const MILLISECONDS = [0.5, 1, 2, 4, 8, 15, 30, 60, 125, 250, 500, 1_000, 5_000]
@@ -69,10 +77,20 @@ export function createMeter(): Meter {
       dropped: () => droppedAudits.inc(),
       watch: (waiting) => gauge('audit_waiting', 'Audit events that wait for the database', waiting),
     },
-    watch: ({ connections, queued_bytes, waiting_frames }) => {
+    watch: ({ connections, queued_bytes, waiting_frames, written }) => {
       gauge('connections', 'Open connections', connections)
       gauge('queued_bytes', 'Bytes that clients have not read yet', queued_bytes)
       gauge('waiting_frames', 'Frames that wait for the database', waiting_frames)
+      new Counter({
+        name: 'parley_written_total',
+        help: 'Frames to clients by their way: written straight to TCP, or queued by engine.io',
+        labelNames: ['way'],
+        registers,
+        collect() {
+          this.reset()
+          for (const [way, frames] of Object.entries(written())) this.inc({ way }, frames)
+        },
+      })
     },
     text: async () => ({ body: await registry.metrics(), type: registry.contentType }),
   }

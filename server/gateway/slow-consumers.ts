@@ -70,6 +70,7 @@ export function createSlowConsumers({ clock, ladder, meter }: { clock: Clock; la
   }
 
   function judge(one: Watched): number {
+    one.backlog.pushOut()
     const bytes = one.backlog.bytes()
     const now = clock.now()
     const progress = one.backlog.progress()

@@ -3,7 +3,9 @@ import { type CloseCode, closeCodes, type Push, type PushType } from '../../shar
 import { type Clock, isoTime } from '../core/clock.ts'
 import type { Principal } from '../core/principal.ts'
 import { audienceOf, type Session } from '../pipeline/session.ts'
+import type { FanOut } from './fan-out.ts'
 import type { Meter } from './meter.ts'
+import { pushOut } from './raw-websocket.ts'
 
 /** How long before the end of its credentials a client is told, and how long after it may still renew them. */
 const EXPIRING_MS = 60_000
@@ -12,7 +14,7 @@ const GRACE_MS = 10_000
 /** A Socket.IO connection as the features see it. */
 export function createSocketSession(
   socket: Socket,
-  { principal, clock, meter }: { principal: Principal; clock: Clock; meter: Meter },
+  { principal, clock, meter, fanOut }: { principal: Principal; clock: Clock; meter: Meter; fanOut: FanOut },
 ): Session {
   const listeners: ((graceful: boolean) => void)[] = []
   const asked = new Set<(wasAnswered: boolean) => void>()
@@ -31,7 +33,8 @@ export function createSocketSession(
     id: socket.id,
     principal,
     isOpen: () => gone === undefined && socket.connected,
-    send: (type, payload) => void socket.emit(type, payload),
+    send: (type, payload) => tell(type, JSON.stringify(payload)),
+    sendEvents: ({ json }) => tell('events', json),
     ask,
     enter: (audience) => void socket.join(audience),
     exit: (audience) => void socket.leave(audience),
@@ -46,6 +49,10 @@ export function createSocketSession(
   session.enter(audienceOf.principal(principal.id))
   return session
 
+  function tell(type: PushType, json: string): void {
+    if (socket.connected) fanOut.tell([socket], type, json)
+  }
+
   function ask<T extends PushType>(type: T, payload: Push<T>): Promise<boolean> {
     if (gone !== undefined) return Promise.resolve(false)
     return new Promise((resolve) => {
@@ -59,15 +66,18 @@ export function createSocketSession(
 
   function drained(): Promise<void> {
     const { conn } = socket
+    if (gone !== undefined) return Promise.resolve()
     // engine.io keeps what it has not handed to the transport yet in this buffer, and says `drain` when it is empty.
-    if (gone !== undefined || (conn as unknown as { writeBuffer: unknown[] }).writeBuffer.length === 0) return Promise.resolve()
+    const isQueued = (conn as unknown as { writeBuffer: unknown[] }).writeBuffer.length > 0
+    const full = isQueued ? conn : pushOut(socket)
+    if (full === undefined) return Promise.resolve()
     return new Promise((resolve) => {
       const done = () => {
-        conn.off('drain', done)
+        full.off('drain', done)
         conn.off('close', done)
         resolve()
       }
-      conn.on('drain', done)
+      full.on('drain', done)
       conn.on('close', done)
     })
   }

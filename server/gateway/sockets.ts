@@ -1,5 +1,5 @@
 import type { Server as HttpServer, IncomingMessage } from 'node:http'
-import { type Namespace, Server } from 'socket.io'
+import { type Namespace, Server, type Socket } from 'socket.io'
 import type { Adapter } from 'socket.io-adapter'
 import { v4 as uuid } from 'uuid'
 import { closeCodes, type Limits, type Refusal } from '../../shared/protocol/index.ts'
@@ -7,9 +7,10 @@ import type { Clock } from '../core/clock.ts'
 import type { Principal } from '../core/principal.ts'
 import type { DoorWatch } from '../pipeline/door-watch.ts'
 import type { Receive } from '../pipeline/receive.ts'
-import type { Broadcast, Session } from '../pipeline/session.ts'
+import type { Broadcast, Session, TellEvents } from '../pipeline/session.ts'
 import { backlogOf } from './backlog.ts'
 import { addEchoes, conformanceOptions } from './conformance.ts'
+import type { FanOut } from './fan-out.ts'
 import { openDoor } from './frame-door.ts'
 import { createFrameLimits } from './frame-limits.ts'
 import type { LogEvent } from './logger.ts'
@@ -30,6 +31,7 @@ export interface SocketDeps {
   limits: Limits
   logEvent: LogEvent
   meter: Meter
+  fanOut: FanOut
   ladder?: Ladder
   /** Joins this node to others; without it there is one. */
   adapter?: (nsp: Namespace) => Adapter
@@ -44,7 +46,7 @@ export interface SocketDeps {
 
 /** Above the largest frame, so that a frame which is too large is refused and its socket lives. */
 const LARGEST_MESSAGE = 1_048_576
-const NAMESPACE = '/rooms'
+export const NAMESPACE = '/rooms'
 const DRAIN_SLICE = 200
 const DRAIN_SPREAD_MS = 1_000
 // A client that does not read must not keep the others from being sent away.
@@ -52,7 +54,7 @@ const DRAIN_PATIENCE_MS = 500
 
 /** The Socket.IO side of the hub. It knows sockets and frames, and no feature. */
 export function createSockets(http: HttpServer, deps: SocketDeps) {
-  const { clock, limits, logEvent, meter } = deps
+  const { clock, limits, logEvent, meter, fanOut } = deps
   const frameLimits = createFrameLimits({ limits, clock })
   const slowConsumers = createSlowConsumers({ clock, ladder: deps.ladder ?? defaultLadder, meter })
   const io = new Server(http, {
@@ -92,33 +94,42 @@ export function createSockets(http: HttpServer, deps: SocketDeps) {
 
   rooms.on('connection', (socket) => {
     const { principal, expires_at_ms } = socket.data as Admission
-    const session = createSocketSession(socket, { principal, clock, meter })
+    const session = createSocketSession(socket, { principal, clock, meter, fanOut })
     sessions.set(session.id, session)
     session.onClose(() => sessions.delete(session.id))
     session.expireAt(expires_at_ms)
     slowConsumers.add(session, backlogOf(socket))
     openDoor(socket, session, {
-      ...{ limits, frameLimits, meter, logEvent, onTurnedAway: deps.onTurnedAway },
+      ...{ limits, frameLimits, fanOut, meter, logEvent, onTurnedAway: deps.onTurnedAway },
       ...{ isOverloaded: slowConsumers.isOverloaded, receive: () => receive },
     })
   })
 
-  /** To the connections of this node, but for those that do not keep up. An audience that nobody is in costs no encoding. */
   const broadcastHere: Broadcast = (audience, type, payload) => {
-    const members = rooms.adapter.rooms.get(audience)
-    if (members === undefined) return
-    const slow: string[] = []
-    const isEvent = type === 'events'
-    for (const id of members) if (!slowConsumers.takes(id, { isEvent, lag: (session) => lag(session, audience, payload) })) slow.push(id)
-    if (slow.length === 0) rooms.local.to(audience).emit(type, payload)
-    else if (slow.length < members.size) rooms.local.to(audience).except(slow).emit(type, payload)
+    const takers = takersOf(audience, { isEvent: false, lag: () => {} })
+    if (takers.length > 0) fanOut.tell(takers, type, JSON.stringify(payload))
   }
 
-  /** No more events for this one, until it joins again from where it is. */
-  function lag(session: Session, audience: string, payload: object): void {
-    session.exit(audience)
-    if ('contract_id' in payload && 'last' in payload)
-      session.send('lagging', { contract_id: String(payload.contract_id), head: Number(payload.last) })
+  const tellEventsHere: TellEvents = (audiences, { contract_id, last, json }) => {
+    const takers = audiences.flatMap((audience) => {
+      // No more events for this one, until it joins again from where it is.
+      const lag = (session: Session) => {
+        session.exit(audience)
+        session.send('lagging', { contract_id, head: last })
+      }
+      return takersOf(audience, { isEvent: true, lag })
+    })
+    if (takers.length > 0) fanOut.tell(takers, 'events', json)
+  }
+
+  /** The connections of this node, but for those that do not keep up. An audience that nobody is in costs no encoding. */
+  function takersOf(audience: string, what: { isEvent: boolean; lag(session: Session): void }): Socket[] {
+    const takers: Socket[] = []
+    for (const id of rooms.adapter.rooms.get(audience) ?? []) {
+      const socket = rooms.sockets.get(id)
+      if (socket !== undefined && slowConsumers.takes(id, what)) takers.push(socket)
+    }
+    return takers
   }
 
   /** Sends everyone away, in slices and each with a pause of its own, so that they do not all come back at once; then closes. */
@@ -140,6 +151,7 @@ export function createSockets(http: HttpServer, deps: SocketDeps) {
 
   return {
     broadcastHere,
+    tellEventsHere,
     /** Whether a connection of this node is in the audience. */
     hasAudience: (audience: string) => rooms.adapter.rooms.has(audience),
     close,

@@ -87,9 +87,11 @@ function decideOne(
   const refused = refuse === undefined ? {} : { refused: refuse.code }
   const document = toDocument(stream, sealed, { hash, ...annotate(draft, { by: place.by, room: tip.room, stream }), ...refused })
   const { event, json, digest } = sealed
-  const stored: StoredEvent = { event, digest, audience: document.audience, hash, bytes: wireBytes(json), mine: true, ...refused }
+  const { seq, chain } = event
+  const text = { seq, chain, json, digest, audience: document.audience, hash }
+  const stored: StoredEvent = { event, ...text, bytes: wireBytes(json), mine: true, ...refused }
   const entry = { kind: 'event' as const, submission, document, stored, ...(refuse ? { refuse } : {}) }
-  return { entry, tip: { room: evolve(tip.room, event), seq: event.seq, chain: event.chain } }
+  return { entry, tip: { room: evolve(tip.room, event), seq, chain } }
 }
 
 function attempt<T extends object>(run: () => T): T | { error: unknown } {

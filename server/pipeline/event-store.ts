@@ -38,7 +38,12 @@ export interface EventDocument {
 
 /** An event in memory. */
 export interface StoredEvent {
-  event: RecordedEvent
+  /** Read from the text when it is first asked for: most readers want the text. */
+  readonly event: RecordedEvent
+  seq: number
+  chain: string
+  /** The event's canonical text, without its chain. */
+  json: string
   digest: string
   audience: Audience
   hash: string
@@ -151,8 +156,18 @@ export function wireBytes(json: string): number {
   return Buffer.byteLength(json) + 80
 }
 
-export function toStored({ json, chain, digest, audience, hash, refused }: EventDocument): StoredEvent {
-  return { event: unseal(json, chain), digest, audience, hash, bytes: wireBytes(json), ...(refused ? { refused } : {}) }
+/** An event as another node or the database has it. */
+export type EventText = Pick<EventDocument, 'seq' | 'chain' | 'json' | 'digest' | 'audience' | 'hash' | 'refused'>
+
+export function toStored({ seq, chain, json, digest, audience, hash, refused }: EventText): StoredEvent {
+  let event: RecordedEvent | undefined
+  return {
+    get event() {
+      event ??= unseal(json, chain)
+      return event
+    },
+    ...{ seq, chain, json, digest, audience, hash, bytes: wireBytes(json), ...(refused ? { refused } : {}) },
+  }
 }
 
 /** The answer, or UNAVAILABLE when it does not come in time: a half-open connection must not hold up every room. */

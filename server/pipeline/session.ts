@@ -8,6 +8,7 @@ export interface Session {
   principal: Principal
   isOpen(): boolean
   send<T extends PushType>(type: T, payload: Push<T>): void
+  sendEvents(batch: EventsText): void
   /** Sends and waits for the acknowledgement, whatever it holds. False when none came before the connection ended. */
   ask<T extends PushType>(type: T, payload: Push<T>): Promise<boolean>
   /** From here on it gets what is told to the audience. Takes effect at once, between two events of a room. */
@@ -23,6 +24,16 @@ export interface Session {
 
 /** Tells every connection of an audience, on every node. The word may get lost on the way to another node. */
 export type Broadcast = <T extends PushType>(audience: string, type: T, payload: Push<T>) => void
+
+/** The push `events` as JSON text, which goes onto the wire as it is; and what must be known of it without reading it. */
+export interface EventsText {
+  contract_id: string
+  last: number
+  json: string
+}
+
+/** Tells the connections of this node a batch of a room's log. Nobody is in two of the audiences. */
+export type TellEvents = (audiences: readonly string[], batch: EventsText) => void
 
 /** The audiences of a contract: events for those who see staff notes and those who do not, and what is not history for both. */
 export const audienceOf = {

@@ -62,7 +62,7 @@ export function knowsAllKeys(stream: Stream): boolean {
  * on an event that is not tied to the one before it: the log lost or changed one that this node has.
  */
 export function fold(stream: Stream, events: readonly StoredEvent[]): StoredEvent[] {
-  const news = events.filter(({ event }) => event.seq > stream.head)
+  const news = events.filter(({ seq }) => seq > stream.head)
   for (const stored of news) {
     // One's own was tied to the head when it was made.
     if (!stored.mine && stored.event.chain !== nextChain(stream.chain, stored.digest)) {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { composeHub, type Hub } from '../../server/compose.ts'
 import type { Clock } from '../../server/core/clock.ts'
 import { launchEmbedded } from '../../server/database/embedded/launch.ts'
+import type { FanOut } from '../../server/gateway/fan-out.ts'
 import type { LogEvent } from '../../server/gateway/logger.ts'
 import { defaultLadder, type Ladder } from '../../server/gateway/slow-consumers.ts'
 import { defaultLimits, type Limits, type Rates } from '../../shared/protocol/index.ts'
@@ -37,6 +38,7 @@ export interface TestHubOptions {
   clock?: Clock
   limits?: Partial<Limits>
   ladder?: Partial<Ladder>
+  fanOut?: FanOut
   /** Another hub's database, to be the second hub on it, or the same one after a restart. */
   like?: Pick<TestHub, 'mongodb_uri' | 'database_name' | 'data_dir'>
 }
@@ -63,6 +65,7 @@ export async function startHub({
   limits,
   rates,
   ladder,
+  fanOut,
   like,
   redis_url,
   trust_proxy,
@@ -98,6 +101,7 @@ export async function startHub({
     ...{ config, logEvent, database_name, limits: { ...defaultLimits, ...limits } },
     ...(clock === undefined ? {} : { clock }),
     ...(ladder === undefined ? {} : { ladder: { ...defaultLadder, ...ladder } }),
+    ...(fanOut === undefined ? {} : { fanOut }),
   })
 
   async function fetchJson(method: string, path: string, { body, bearer }: { body?: unknown; bearer?: string | undefined }) {

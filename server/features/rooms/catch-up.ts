@@ -2,7 +2,7 @@ import type { StoredEvent } from '../../pipeline/event-store.ts'
 import type { Log } from '../../pipeline/log.ts'
 import { streamOf } from '../../pipeline/record.ts'
 import { audienceOf, type Session } from '../../pipeline/session.ts'
-import { redact } from './redact.ts'
+import { redactedText } from './redact.ts'
 
 export interface Reader {
   contract_id: string
@@ -39,11 +39,10 @@ export function createCatchUp({ log, limits, replayTexts, onTrouble }: CatchUpDe
     const stream = streamOf(reader.contract_id)
     while (session.isOpen() && reader.isCurrent()) {
       const page = cut((await log.page(stream, reader.after, limits.page_events)).events, limits.page_bytes)
-      const [first, last] = [page.at(0)?.event.seq, page.at(-1)?.event.seq]
+      const last = page.at(-1)?.seq
       if (!reader.isCurrent()) return
-      if (first !== undefined && last !== undefined) {
-        const events = page.map((stored) => redact(stored, reader.seesNotes))
-        session.send('events', { contract_id: reader.contract_id, epoch: log.epoch, first, last, events })
+      if (last !== undefined) {
+        session.sendEvents(redactedText({ contract_id: reader.contract_id, epoch: log.epoch }, page, reader.seesNotes))
         reader.after = last
         await session.drained()
       }
