@@ -245,7 +245,7 @@ export async function composeFeatures(deps: FeatureDeps) {
   listenToPeers({ peers, log, streams, turns, dispatch, broadcastHere, follower, background })
 
   const audit = composeAudit({ connection, clock, log, writer: deps.audit, owner: deps.owner, onTrouble })
-  const routes: Route[] = [...rooms.roomRoutes({ log, store, rows, clock, record, parties }), ...tools.toolRoutes({ log, store, streams })]
+  const routes: Route[] = [...rooms.roomRoutes({ log, store, rows, record, parties }), ...tools.toolRoutes({ log, store, streams })]
 
   return {
     routes,

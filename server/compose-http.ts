@@ -1,21 +1,22 @@
 import { fileURLToPath } from 'node:url'
-import type { Connection } from 'mongoose'
+import { type Connection, type mongo, Schema } from 'mongoose'
 import { RateLimiterMongo, RateLimiterRedis } from 'rate-limiter-flexible'
 import { createHttp, type HttpDeps } from './gateway/http/create-http.ts'
+import { createIdempotencyStore, type IdempotencyDocument } from './gateway/http/idempotency-store.ts'
 import { createRateStore } from './gateway/http/rate-store.ts'
 
-export interface ComposeHttpDeps extends Omit<HttpDeps, 'console_directory' | 'rateStore'> {
+export interface ComposeHttpDeps extends Omit<HttpDeps, 'console_directory' | 'rateStore' | 'idempotencyStore'> {
   connection: Connection
   /** Of several nodes; without it the database keeps the counts. */
   redis: object | undefined
-  onTrouble(what: string, cause: unknown): void
 }
 
 const CONSOLE_DIRECTORY = fileURLToPath(new URL('../client/console/dist', import.meta.url))
 const RATE_COLLECTION = 'rate_limits'
 
 /** The HTTP face and what it keeps for itself. */
-export function composeHttp({ connection, redis, onTrouble, ...deps }: ComposeHttpDeps) {
+export function composeHttp({ connection, redis, ...deps }: ComposeHttpDeps) {
+  const { clock, onTrouble } = deps
   const rateStore = createRateStore({
     onTrouble,
     createLimiter: (policy, options) =>
@@ -29,5 +30,9 @@ export function composeHttp({ connection, redis, onTrouble, ...deps }: ComposeHt
             rejectIfRedisNotReady: true,
           }),
   })
-  return createHttp({ ...deps, rateStore, console_directory: CONSOLE_DIRECTORY })
+  const options = { strict: false, versionKey: false, autoIndex: false, autoCreate: false } as const
+  const { collection } = connection.model('Idempotency', new Schema({ _id: String }, options), 'idempotency')
+  // The cast holds: mongoose gives the driver's own collection, and only this store writes to it.
+  const idempotencyStore = createIdempotencyStore({ collection: collection as unknown as mongo.Collection<IdempotencyDocument>, clock })
+  return createHttp({ ...deps, rateStore, idempotencyStore, console_directory: CONSOLE_DIRECTORY })
 }

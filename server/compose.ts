@@ -147,7 +147,7 @@ export async function composeHub({
     const routes = [...health, ...identity.routes, ...features.routes]
     listening.serve(
       composeHttp({
-        ...{ routes, connection, redis: cluster?.redis, rates, addressOf, onTurnedAway, logEvent, onTrouble },
+        ...{ routes, connection, redis: cluster?.redis, rates, addressOf, onTurnedAway, clock, logEvent, onTrouble },
         socket_origins: originsOf(public_url, listening.url).map((origin) => origin.replace(/^http/, 'ws')),
         dev_mode: config.dev_mode,
         identify: admission.request,

@@ -14,6 +14,8 @@ export interface RouteRequest {
   headers: IncomingHttpHeaders
   ip: string
   correlation_id: string
+  /** For what the request makes. A second try with the same `Idempotency-Key` has the same one, also when the hub died in the first. */
+  new_id: string
 }
 
 export interface RouteAnswer {
@@ -36,6 +38,11 @@ interface RouteShape {
   path: string
   /** What it counts against; `read` for GET and `write` for the rest, unless it says so. */
   rate?: RatePolicy
+  /**
+   * Of a POST: what a second request with the same `Idempotency-Key` gets. The first answer, unless this says so: without secrets that
+   * are shown once; `never` = the key is passed over, for the whole answer is a secret and asking again does no harm.
+   */
+  replay?: 'never' | { without: readonly string[] }
   handle(request: RouteRequest): Promise<RouteAnswer>
 }
 

@@ -125,6 +125,12 @@ export const errors = {
     title: 'The key was used for another payload',
     fix: 'Make a new key for a new frame; repeat a key only with the same payload.',
   },
+  REQUEST_IN_FLIGHT: {
+    status: 409,
+    retry: 'later',
+    title: 'The same request is under way',
+    fix: 'Send the same again, with the same key, after a pause: it gets the answer.',
+  },
   RATE_LIMITED: {
     status: 429,
     retry: 'later',

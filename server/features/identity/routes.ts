@@ -21,5 +21,5 @@ export function createRoutes({
     return { status: 201, body: registered, headers: { 'Cache-Control': 'no-store' } }
   }
 
-  return [{ method: 'POST', path: '/agents', access: 'open', rate: 'register', handle: registerAgent }]
+  return [{ method: 'POST', path: '/agents', access: 'open', rate: 'register', replay: { without: ['api_key'] }, handle: registerAgent }]
 }

@@ -1,7 +1,5 @@
-import { v7 as uuidv7 } from 'uuid'
 import { type ContractSummary, http, idSchema, ParleyError, type Permissions } from '../../../shared/protocol/index.ts'
 import { authorize } from '../../core/authorize.ts'
-import type { Clock } from '../../core/clock.ts'
 import { isOperator, isStaffMember, seesNotes } from '../../core/principal.ts'
 import { waysToFind } from '../../core/tokens.ts'
 import { etagOf } from '../../pipeline/conditional.ts'
@@ -23,7 +21,6 @@ export interface RoomRouteDeps {
   log: Log
   store: EventStore
   rows: ContractRows
-  clock: Clock
   record: RecordFrame
   parties(ids: string[]): Promise<Map<string, Party>>
 }
@@ -36,7 +33,7 @@ const directPermissions: Permissions = {
   can_message_requester: true,
 }
 
-export function roomRoutes({ log, store, rows, clock, record, parties }: RoomRouteDeps): Route[] {
+export function roomRoutes({ log, store, rows, record, parties }: RoomRouteDeps): Route[] {
   const verifyLog = createVerifyLog(store)
 
   async function open(request: RouteRequest) {
@@ -46,7 +43,7 @@ export function roomRoutes({ log, store, rows, clock, record, parties }: RoomRou
       throw new ParleyError('PERMISSION_DENIED', { detail: 'Only the requester itself or the operator opens its contract' })
     }
     await refuseUnknownParties({ requester_id, provider_id })
-    const contract_id = uuidv7({ msecs: clock.now() })
+    const contract_id = request.new_id
     const frame = {
       contract_id,
       title,

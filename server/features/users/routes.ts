@@ -60,11 +60,11 @@ export function createRoutes({
 
   return [
     { method: 'POST', path: '/users', access: 'operator', handle: createUser },
-    { method: 'POST', path: '/sessions', access: 'open', rate: 'login', handle: signIn },
-    { method: 'POST', path: '/sessions/refresh', access: 'open', rate: 'login', handle: refresh },
+    { method: 'POST', path: '/sessions', access: 'open', rate: 'login', replay: 'never', handle: signIn },
+    { method: 'POST', path: '/sessions/refresh', access: 'open', rate: 'login', replay: 'never', handle: refresh },
     { method: 'DELETE', path: '/sessions/current', access: 'principal', scope: null, handle: signOut },
-    { method: 'POST', path: '/sign-in-links', access: 'operator', handle: createLink },
-    { method: 'POST', path: '/sign-in-links/redeem', access: 'open', rate: 'login', handle: redeemLink },
+    { method: 'POST', path: '/sign-in-links', access: 'operator', replay: { without: ['url'] }, handle: createLink },
+    { method: 'POST', path: '/sign-in-links/redeem', access: 'open', rate: 'login', replay: 'never', handle: redeemLink },
     { method: 'GET', path: '/me', access: 'principal', scope: null, handle: me },
   ]
 }

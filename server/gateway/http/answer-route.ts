@@ -6,6 +6,7 @@ import { isFresh } from '../../pipeline/conditional.ts'
 import type { Route, RouteAnswer } from '../../pipeline/route.ts'
 import { correlationOf } from './correlate.ts'
 import type { HttpDeps } from './create-http.ts'
+import { createIdempotency } from './idempotency.ts'
 import { createRateGate } from './rate-gate.ts'
 import { createReadBody } from './read-body.ts'
 
@@ -19,6 +20,7 @@ interface Asked {
 export function createAnswerRoute(deps: HttpDeps) {
   const readBody = createReadBody(deps)
   const takeRate = createRateGate(deps)
+  const handleOnce = createIdempotency({ store: deps.idempotencyStore, clock: deps.clock, onTrouble: deps.onTrouble })
 
   return async function answerRoute(route: Route, request: Request, response: Response): Promise<void> {
     const asked: Asked = { ip: deps.addressOf(request), principal: undefined }
@@ -39,7 +41,7 @@ export function createAnswerRoute(deps: HttpDeps) {
     const body = await readBody(request, response)
     const { params, query, headers, path } = request
     const known = params as Record<string, string>
-    const answer = await route.handle({
+    const answer = await handleOnce(route, {
       ...{ principal, path, params: known, query, body, headers, ip: asked.ip },
       correlation_id: correlationOf(response),
     })

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import express, { type Express, type NextFunction, type Request, type Response } from 'express'
 import helmet from 'helmet'
 import { ParleyError, type Rates } from '../../../shared/protocol/index.ts'
+import type { Clock } from '../../core/clock.ts'
 import type { Principal } from '../../core/principal.ts'
 import type { DoorWatch } from '../../pipeline/door-watch.ts'
 import type { Route } from '../../pipeline/route.ts'
@@ -10,6 +11,7 @@ import { answerError } from './answer-error.ts'
 import { createAnswerRoute } from './answer-route.ts'
 import { contentPolicy } from './content-policy.ts'
 import { correlate } from './correlate.ts'
+import type { IdempotencyStore } from './idempotency-store.ts'
 import { mountRoutes } from './mount-routes.ts'
 import type { RateStore } from './rate-store.ts'
 import { serveConsole } from './serve-console.ts'
@@ -34,6 +36,9 @@ export interface HttpDeps {
   onTurnedAway: DoorWatch
   rates: Rates
   rateStore: RateStore
+  idempotencyStore: IdempotencyStore
+  clock: Clock
+  onTrouble(what: string, cause: unknown): void
   largest_body: number
   most_depth: number
 }

@@ -64,7 +64,17 @@ describe('sign-in by link', () => {
   it('[ID-16] where browsers would drop the cookie, a link is refused with the reason', async () => {
     const { routes } = identityWithoutDatabase({ public_url: 'http://hub.example.org:6767' })
     const route = routes.find(({ path }) => path === '/sign-in-links/redeem')
-    const request = { principal: undefined, path: '', params: {}, query: {}, body: { token: 'x' }, headers: {}, ip: '', correlation_id: '' }
+    const request = {
+      principal: undefined,
+      path: '',
+      params: {},
+      query: {},
+      body: { token: 'x' },
+      headers: {},
+      ip: '',
+      correlation_id: '',
+      new_id: '',
+    }
     const refused = await route?.handle(request).catch((error: Error) => error)
     expect(refused).to.include({ code: 'ORIGIN_DENIED' }).and.have.property('message').that.includes('https')
   })
