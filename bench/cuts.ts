@@ -1,6 +1,6 @@
 import { io } from 'socket.io-client'
 import { connect } from '../client/sdk/index.ts'
-import { createCuttable } from '../test/python/cuttable.ts'
+import { createHubNetwork, type Network } from '../test/harness/network.ts'
 import { sleep } from './lane.ts'
 import { Member } from './member.ts'
 
@@ -25,7 +25,10 @@ const SETTLE_MS = 20_000
 
 /** The same posts, the same cuts, at the same time: a reader by Parley's sdk, and one by Socket.IO's client as it comes. */
 export async function runCuts({ parley, bare, ms, cuts_at_ms }: CutsSpec): Promise<{ parley: Drops; bare: Drops; recovered: number }> {
-  const proxies = [await createCuttable(`http://127.0.0.1:${parley.port}`), await createCuttable(`http://127.0.0.1:${bare.port}`)] as const
+  const proxies = [
+    await createHubNetwork(`http://127.0.0.1:${parley.port}`),
+    await createHubNetwork(`http://127.0.0.1:${bare.port}`),
+  ] as const
   const seen = { parley: new Map<string, number>(), bare: new Map<string, number>() }
   const count = (map: Map<string, number>, key: string) => map.set(key, (map.get(key) ?? 0) + 1)
 
@@ -72,7 +75,7 @@ export async function runCuts({ parley, bare, ms, cuts_at_ms }: CutsSpec): Promi
   return { parley: dropsOf(keys, seen.parley), bare: dropsOf(keys, seen.bare), recovered }
 }
 
-function cutFor(proxy: Awaited<ReturnType<typeof createCuttable>>): void {
+function cutFor(proxy: Network): void {
   proxy.cut()
   setTimeout(() => proxy.mend(), CUT_MS)
 }

@@ -23,14 +23,24 @@ export class RefusedToStart extends Error {}
 
 const MAIN = fileURLToPath(new URL('../../server/main.ts', import.meta.url))
 
+// Below the ports that the system gives to outgoing connections: one of those may take the port of a hub that is just restarted, and a
+// client that knocks at a closed port of its own range can even be connected to itself.
+const PORTS = { first: 18_000, count: 14_000 }
+
+/** A port that nobody listens on, and that stays free while the hub on it is away. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
+  for (;;) {
+    const port = PORTS.first + Math.floor(Math.random() * PORTS.count)
+    const server = createServer()
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false))
+      server.listen(port, '127.0.0.1', () => resolve(true))
+    })
+    if (!isFree) continue
+    server.close()
+    await once(server, 'close')
+    return port
+  }
 }
 
 /** The hub as its users run it: a process of its own on a data directory. Started again on the same one, it must know everything. */

@@ -18,7 +18,7 @@ describe('the append without its database', () => {
     rig = await createRig(proxy.uri)
   })
   after(async () => {
-    proxy.up()
+    proxy.mend()
     await rig.close()
     await proxy.close()
   })
@@ -35,7 +35,7 @@ describe('the append without its database', () => {
     })
   }
 
-  for (const how of ['down', 'freeze'] as const) {
+  for (const how of ['cut', 'freeze'] as const) {
     it(`[LOG-15] a database that is gone (${how}): UNAVAILABLE in time, a bounded queue, and it recovers by itself`, async () => {
       const bounds = { waiting: 50, give_up_ms: 1_500 }
       const [log, warm, cold] = [rig.createLog({ bounds }), rig.stream(), rig.stream()]
@@ -53,7 +53,7 @@ describe('the append without its database', () => {
         await Promise.all(keys.map((key) => outcomeOf(say(log, warm, { key }))))
         expect(log.cached(warm)?.queue.length).to.equal(0)
       }
-      proxy.up()
+      proxy.mend()
       const again = await sendUntilAnswered(log, warm, keys)
       expect(new Set(again).size, 'each in its own place').to.equal(60)
       expect((await rig.events(warm)).map(({ event }) => event.key).toSorted()).to.deep.equal(['first', ...keys].toSorted())
@@ -68,9 +68,9 @@ describe('the append without its database', () => {
     const decide = () => {
       throw new ParleyError('CONTRACT_ENDED')
     }
-    proxy.down()
+    proxy.cut()
     expect(await outcomeOf(say(log, stream, { key: 'x', decide }))).to.equal('UNAVAILABLE')
-    proxy.up()
+    proxy.mend()
     expect(await sendUntilAnswered(log, stream, ['y'])).to.have.lengthOf(1)
     expect(await outcomeOf(say(log, stream, { key: 'x', decide }))).to.equal('CONTRACT_ENDED')
   })
@@ -87,10 +87,10 @@ describe('the append without its database', () => {
       for (let cuts = 0; cuts < 8; cuts++) {
         // Chance decides when, so there is no event to wait for.
         await new Promise((resolve) => setTimeout(resolve, 100 + random.below(500)))
-        if (random.below(4) === 0) proxy.down()
+        if (random.below(4) === 0) proxy.cut()
         else proxy.plan.push((['before', 'after'] as const)[random.below(2)])
         await new Promise((resolve) => setTimeout(resolve, random.below(200)))
-        proxy.up()
+        proxy.mend()
       }
       isDone = true
     })()

@@ -1,5 +1,5 @@
-import { once } from 'node:events'
-import { connect, createServer, type NetConnectOpts, type Socket } from 'node:net'
+import type { NetConnectOpts } from 'node:net'
+import { createNetwork, type Network, type Tap } from '../harness/network.ts'
 
 /** What happens to the next insert of events that comes by. */
 export type Cut =
@@ -10,16 +10,10 @@ export type Cut =
   /** The server got it and answered; the answer never comes, and the connection stays. */
   | 'silence'
 
-export interface DatabaseProxy {
+export interface DatabaseProxy extends Pick<Network, 'cut' | 'freeze' | 'mend' | 'close'> {
   uri: string
   /** One for each insert of events that comes by, in turn; undefined = lets it pass. */
   plan: (Cut | undefined)[]
-  /** Ends all connections and takes no new ones. */
-  down(): void
-  /** Takes everything, and answers nothing: a frozen server. */
-  freeze(): void
-  up(): void
-  close(): Promise<void>
 }
 
 // BSON of `insert: 'events'`: type string, the name, the length with its final zero, the text.
@@ -33,60 +27,20 @@ const QUICK_HEARTBEAT = 'heartbeatFrequencyMS=500&minHeartbeatFrequencyMS=500'
 export async function createDatabaseProxy(upstream: string): Promise<DatabaseProxy> {
   const target = targetOf(upstream)
   const plan: DatabaseProxy['plan'] = []
-  const sockets = new Set<Socket>()
-  let state: 'up' | 'down' | 'frozen' = 'up'
 
-  const server = createServer((client) => {
-    if (state === 'down') return client.destroy()
-    const database = connect(target)
+  function tap(): Tap {
     let cut: Cut | undefined
-    for (const socket of [client, database]) {
-      sockets.add(socket)
-      socket.on('error', () => undefined)
-      socket.on('close', () => {
-        sockets.delete(socket)
-        client.destroy()
-        database.destroy()
-      })
+    return {
+      near: (piece) => {
+        if (piece.includes(INSERT_OF_EVENTS)) cut = plan.shift()
+        return cut === 'before' ? 'end' : 'pass'
+      },
+      far: () => (cut === 'after' ? 'end' : cut === 'silence' ? 'drop' : 'pass'),
     }
-    client.on('data', (chunk) => {
-      if (chunk.includes(INSERT_OF_EVENTS)) cut = plan.shift()
-      if (cut === 'before') client.destroy()
-      else if (state === 'up') database.write(chunk)
-    })
-    database.on('data', (chunk) => {
-      if (cut === 'after') client.destroy()
-      else if (cut !== 'silence' && state === 'up') client.write(chunk)
-    })
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('no port')
+  }
 
-  const endAll = () => {
-    for (const socket of sockets) socket.destroy()
-  }
-  return {
-    uri: `mongodb://127.0.0.1:${address.port}/?directConnection=true&${QUICK_HEARTBEAT}`,
-    plan,
-    down: () => {
-      state = 'down'
-      endAll()
-    },
-    freeze: () => {
-      state = 'frozen'
-    },
-    up: () => {
-      // What was frozen lost bytes: those connections cannot go on.
-      if (state === 'frozen') endAll()
-      state = 'up'
-    },
-    close: async () => {
-      endAll()
-      server.close()
-      await once(server, 'close')
-    },
-  }
+  const { port, cut, freeze, mend, close } = await createNetwork({ targets: () => [target], tap })
+  return { uri: `mongodb://127.0.0.1:${port}/?directConnection=true&${QUICK_HEARTBEAT}`, plan, cut, freeze, mend, close }
 }
 
 function targetOf(uri: string): NetConnectOpts {

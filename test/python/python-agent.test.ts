@@ -3,9 +3,9 @@ import { expect } from 'chai'
 import type { Push, WireEvent } from '../../shared/protocol/index.ts'
 import { createManualClock } from '../harness/clock.ts'
 import { startHub, type TestHub } from '../harness/hub.ts'
+import { createHubNetwork } from '../harness/network.ts'
 import { api, type Client, connectAs, openContract, type Person, registerAgent } from '../harness/people.ts'
 import { readVectors } from '../shared/read-vectors.ts'
-import { createCuttable } from './cuttable.ts'
 import { type PythonAgent, runVectors, type Sight, startPythonAgent } from './python-agent.ts'
 import { pythonEnvironment } from './python-environment.ts'
 
@@ -155,7 +155,7 @@ describe('an agent in Python', () => {
 
   it('[PY-8] after a cut it has the same session, every missed event once, and finishes the call that it had', async () => {
     const { contract_id, requester, provider } = await openContract(hub)
-    const network = await createCuttable(hub.url)
+    const network = await createHubNetwork(hub.url)
     closers.push(() => network.close())
     const agent = start(provider, network.url)
     await agent.ask('connect')
