@@ -1,4 +1,5 @@
 import { type ErrorCode, errors, ParleyError, type Refusal } from '../../shared/protocol/index.ts'
+import { isOutOfReach } from '../core/out-of-reach.ts'
 
 /** What leaves the hub for an error: refusals as they are; a database that is out of reach as UNAVAILABLE; a fault of ours as INTERNAL, without its message. */
 export function refusalOf(error: unknown, correlation_id: string): { refusal: Refusal; status: number; ours: boolean } {
@@ -7,14 +8,6 @@ export function refusalOf(error: unknown, correlation_id: string): { refusal: Re
   if (error instanceof ParleyError) return { refusal: error.toRefusal(correlation_id), status: errors[error.code].status, ours: false }
   const internal = new ParleyError('INTERNAL')
   return { refusal: internal.toRefusal(correlation_id), status: errors.INTERNAL.status, ours: true }
-}
-
-/** What the driver throws when no server answers it. By name, for the driver makes a class of its own for each. */
-const OUT_OF_REACH =
-  /^Mongo(ServerSelection|Network|NetworkTimeout|NotConnected|TopologyClosed|ClientClosed|PoolCleared|PoolClosed|WaitQueueTimeout|OperationTimeout)/
-
-function isOutOfReach(error: unknown): boolean {
-  return error instanceof Error && OUT_OF_REACH.test(error.name)
 }
 
 /** The refusal as problem+json (RFC 9457). */

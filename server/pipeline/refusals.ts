@@ -1,4 +1,5 @@
 import { ParleyError } from '../../shared/protocol/index.ts'
+import { isOutOfReach } from '../core/out-of-reach.ts'
 import type { Entry } from './batch.ts'
 import type { EventStore, StoredEvent } from './event-store.ts'
 import { keyOf, knowsAllKeys, type Stream } from './stream.ts'
@@ -51,5 +52,5 @@ export function createRefusals({ store, refresh, again }: RefusalOptions) {
 export function asRefusal(cause: unknown): unknown {
   if (cause instanceof ParleyError) return cause
   const ofTheDriver = cause instanceof Error && /^Mongo/.test(cause.name)
-  return ofTheDriver ? new ParleyError('UNAVAILABLE', {}, { cause }) : cause
+  return ofTheDriver || isOutOfReach(cause) ? new ParleyError('UNAVAILABLE', {}, { cause }) : cause
 }

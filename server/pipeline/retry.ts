@@ -1,4 +1,5 @@
 import { ParleyError } from '../../shared/protocol/index.ts'
+import { isOutOfReach } from '../core/out-of-reach.ts'
 
 /** After so many failures of our own (some two hours) background work is a dead letter: it stays, with its reason, for a person. */
 export const MOST_ATTEMPTS = 12
@@ -13,6 +14,7 @@ export function waitAfter(attempts: number): number {
 /** The database is away or the hub is full: it passes, however long it lasts, and counts as no attempt. */
 export function willPass(error: unknown): boolean {
   if (error instanceof ParleyError) return error.code === 'UNAVAILABLE' || error.code === 'OVERLOADED'
+  if (isOutOfReach(error)) return true
   return error instanceof Error && /^Mongo/.test(error.name) && !('code' in error && typeof error.code === 'number')
 }
 
