@@ -4,7 +4,17 @@ import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { settings } from '../server/config.ts'
 import { limitBounds } from '../server/limit-bounds.ts'
-import { closeCodes, defaultLimits, defaultRates, errors, eventData, frames, pushes } from '../shared/protocol/index.ts'
+import {
+  closeCodes,
+  defaultLimits,
+  defaultRates,
+  errors,
+  eventData,
+  frames,
+  pushes,
+  type ScopeRow,
+  scopeTable,
+} from '../shared/protocol/index.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -42,6 +52,15 @@ const sections: Record<string, Record<string, () => string>> = {
       table(
         ['code', 'status', '`retry`', 'title', 'fix'],
         Object.entries(errors).map(([code, { status, retry, title, fix }]) => [code, String(status), retry, title, fix]),
+      ),
+    scopes: () =>
+      table(
+        ['scope', 'what it covers', 'needs'],
+        Object.entries<ScopeRow>(scopeTable).map(([scope, { about, permission }]) => [
+          `\`${scope}\``,
+          about,
+          permission ? `\`${permission}\`` : '',
+        ]),
       ),
     closing: () => {
       const ranges = {

@@ -249,7 +249,7 @@ export async function composeFeatures(deps: FeatureDeps) {
 
   return {
     routes,
-    receive: createReceive({ commands, record, log, most_depth: limits.input_depth }),
+    receive: createReceive({ commands, record, log, most_depth: limits.input_depth, noteUse: identity.noteUse }),
     /** Makes good what a crash left behind, then starts the sweeps. */
     async start(): Promise<void> {
       await audit.start()

@@ -106,6 +106,7 @@ export async function composeHub({
       onTrouble,
     })
     await identity.start()
+    closers.push(() => identity.close())
     const admission = createAdmission({ authenticate: identity.authenticate, origins: originsOf(public_url, listening.url) })
     const addressOf = createClientAddress(config.trust_proxy)
     const onTurnedAway = createDoorWatch(audit)

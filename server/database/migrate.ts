@@ -2,6 +2,7 @@ import type { Connection } from 'mongoose'
 import { Umzug } from 'umzug'
 import { firstIndexes } from './migrations/0001-first-indexes.ts'
 import { rateLimits } from './migrations/0002-rate-limits.ts'
+import { agentKeys } from './migrations/0003-agent-keys.ts'
 import { idempotency } from './migrations/0005-idempotency.ts'
 
 /** One step of the schema. Idempotent: a crash in the middle runs it again. */
@@ -10,7 +11,7 @@ export interface Migration {
   up(connection: Connection): Promise<void>
 }
 
-const migrations: readonly Migration[] = [firstIndexes, rateLimits, idempotency]
+const migrations: readonly Migration[] = [firstIndexes, rateLimits, agentKeys, idempotency]
 
 interface AppliedDocument {
   _id: string

@@ -1,5 +1,6 @@
 import { type Frame, type FrameType, fieldErrors, frames, ParleyError } from '../../shared/protocol/index.ts'
 import { jsonFault } from '../../shared/rules/json-fault.ts'
+import type { Principal } from '../core/principal.ts'
 import { frameScopes, requireScope } from '../core/scopes.ts'
 import type { Answer, Command, CommandTable } from './command.ts'
 import type { Log } from './log.ts'
@@ -12,11 +13,14 @@ export function createReceive({
   record,
   log,
   most_depth,
+  noteUse,
 }: {
   commands: CommandTable
   record: RecordFrame
   log: Log
   most_depth: number
+  /** Who sent a frame, before it is known whether he may. */
+  noteUse(principal: Principal): void
 }) {
   return async function receive(session: Session, type: string, payload: unknown): Promise<Answer<FrameType>> {
     if (!isFrameType(type)) throw new ParleyError('FRAME_UNKNOWN', { frame: type.slice(0, 100) })
@@ -24,6 +28,7 @@ export function createReceive({
   }
 
   async function carryOut<T extends FrameType>(session: Session, type: T, payload: unknown): Promise<Answer<T>> {
+    noteUse(session.principal)
     requireScope(session.principal, frameScopes[type])
     // Before anything reads it: what could not be hashed, stored or walked through must not come further than here.
     const fault = jsonFault(payload, most_depth)

@@ -68,6 +68,24 @@ export const errors = {
     fix: 'Read it, and send its `ETag` as `If-Match`.',
   },
   ALREADY_EXISTS: { status: 409, retry: 'never', title: 'It exists already', fix: 'Use the one that exists, or choose another name.' },
+  KEY_LIMIT_REACHED: {
+    status: 409,
+    retry: 'never',
+    title: 'The agent has as many keys as it may',
+    fix: 'Revoke a key that is not used any more, or rotate one.',
+  },
+  KEY_NOT_ACTIVE: {
+    status: 409,
+    retry: 'never',
+    title: 'The key has ended or was replaced',
+    fix: 'Go on with the key in `facts.key_id`, or issue a new one.',
+  },
+  LAST_KEY: {
+    status: 409,
+    retry: 'never',
+    title: 'It is the last key of the agent',
+    fix: 'Issue or rotate a key first; the owner or an admin can revoke the last one too.',
+  },
   HELLO_REQUIRED: {
     status: 409,
     retry: 'never',

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { wireEventSchema } from './events.ts'
+import { agentHttp } from './http-agents.ts'
 import { count, pageOf, pageQuery } from './lists.ts'
 import {
   epochSchema,
@@ -22,16 +23,7 @@ const passwordSchema = z
   .refine((text) => new TextEncoder().encode(text).length <= 72, 'use at most 72 bytes of UTF-8')
 
 export const http = {
-  'POST /agents': {
-    body: z.object({
-      name: z.string().trim().min(1).max(200),
-      wallet_address: z
-        .string()
-        .regex(/^0x[0-9a-fA-F]{40}$/)
-        .exactOptional(),
-    }),
-    answer: z.object({ agent_id: idSchema, api_key: z.string(), warnings: z.array(z.string()) }),
-  },
+  ...agentHttp,
   'POST /users': {
     body: z.object({
       email: emailSchema,

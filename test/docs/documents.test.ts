@@ -82,7 +82,9 @@ describe('the documents', () => {
   })
 
   it('[DOC-4] every route of the README answers, and every route of the hub stands there', async () => {
-    const rows = [...read('README.md').matchAll(/^\| `(GET|POST|DELETE) (\/[^ `?]*)/gm)].map(([, method, path]) => `${method} ${path}`)
+    const rows = [...read('README.md').matchAll(/^\| `(GET|POST|PUT|PATCH|DELETE) (\/[^ `?]*)/gm)].map(
+      ([, method, path]) => `${method} ${path}`,
+    )
     for (const row of rows) {
       const [method = '', path = ''] = row.split(' ')
       const response = await fetch(hub.url + path, { method })

@@ -5,9 +5,14 @@ import type { Principal } from '../../core/principal.ts'
 import type { Audit } from '../../pipeline/audit.ts'
 import type { Route } from '../../pipeline/route.ts'
 import { type Authenticated, createUsers, type UserSettings } from '../users/index.ts'
+import { createAgentKeys } from './agent-keys.ts'
+import { createAgentRoutes } from './agent-routes.ts'
+import { createAgents } from './agents.ts'
+import { createKeyRegister } from './key-register.ts'
+import { createKeyRoutes } from './key-routes.ts'
+import { createKeyUses } from './key-uses.ts'
 import { createModel } from './model.ts'
 import { createPrincipals, type Principals } from './principals.ts'
-import { createRoutes } from './routes.ts'
 import { createSecrets } from './secrets.ts'
 
 export type { Authenticated } from '../users/index.ts'
@@ -35,8 +40,12 @@ export interface Identity {
   principals: Pick<Principals, 'find' | 'agent' | 'user'>
   /** The user as whom the operator's token acts. */
   operator(): Promise<Principal>
+  /** Counts that a connection's key was used. */
+  noteUse(principal: Principal): void
   /** Makes the operator's user at the first start. */
   start(): Promise<void>
+  /** Writes down what is only in memory. */
+  close(): Promise<void>
 }
 
 /** Who is there, and how they prove it: agents by their keys, humans by what the feature `users` knows. */
@@ -57,7 +66,12 @@ export function createIdentity({
   const agentsOf = async (owner_id: string) =>
     (await model.agents.find({ owner_id }, { projection: { _id: 1 } }).toArray()).map(({ _id }) => _id)
   const users = createUsers({ connection, clock, audit, settings, agentsOf, onTrouble })
-  const principals = createPrincipals({ model, users, audit, secrets: createSecrets(settings.secret), clock, dev_mode: settings.dev_mode })
+  const register = createKeyRegister({ model, clock })
+  const uses = createKeyUses({ model, clock, onTrouble })
+  const secrets = createSecrets(settings.secret)
+  const keys = createAgentKeys({ ...{ model, register, uses, secrets, clock, audit }, dev_mode: settings.dev_mode })
+  const agents = createAgents({ model, keys, clock, audit })
+  const principals = createPrincipals({ model, users, keys })
 
   const authenticate: Authenticate = {
     key: async (text) => (await principals.agentOfKey(text)) ?? unauthenticated(),
@@ -67,11 +81,19 @@ export function createIdentity({
   }
 
   return {
-    routes: [...createRoutes({ principals, showsCookie: users.showsCookie }), ...users.routes],
+    routes: [
+      ...createAgentRoutes({ agents, showsCookie: users.showsCookie }),
+      ...createKeyRoutes({ model, agents, keys, clock }),
+      ...users.routes,
+    ],
     authenticate,
     principals,
     operator: users.operator,
+    noteUse: ({ credential }) => {
+      if (credential?.kind === 'key') uses.note(credential.id)
+    },
     start: users.start,
+    close: uses.close,
   }
 }
 

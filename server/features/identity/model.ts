@@ -1,34 +1,69 @@
 import { type Connection, type mongo, Schema } from 'mongoose'
-import type { By, KeyScope, Permissions, RatesPatch } from '../../../shared/protocol/index.ts'
+import type { By, KeyEndReason, KeyHistoryType, KeyScope, Permissions, RatesPatch } from '../../../shared/protocol/index.ts'
 
 export interface AgentDocument {
   _id: string
   name: string
-  /** The user who registered it while signed in. */
+  /** The user who registered it while signed in, or who claimed it with its key. */
   owner_id: string | null
   wallet_address: string | null
   /** What it may do at most; a contract can only narrow it. */
   permissions: Permissions
   created_at: Date
+  /** Grows with every change of what is above, so that no change is lost to another. */
+  rev: number
+  /**
+   * Its keys that are good, or are about to be. In one list of one document, so that the rules about how many there may be hold
+   * however many ask at once.
+   */
+  live_keys: LiveKey[]
+  keys_rev: number
 }
 
-/** A key without the key: what is needed to know it again, and to show which one it is. */
+export interface LiveKey {
+  id: string
+  /** The first key of the row in which each replaced the one before. */
+  family_id: string
+}
+
+/** A key without the key: what is needed to know it again, and to show which one it is. Never removed. */
 export interface AgentKeyDocument {
   _id: string
   agent_id: string
+  family_id: string
+  name: string | null
   /** HMAC-SHA256 of the key under the pepper of that version, in hex. */
   hash: string
   pepper_version: number
   prefix: string
   last4: string
   status: 'active' | 'revoked'
-  /** `*`: all that the agent itself may do. */
+  /** `*`: all that the agent itself may do. Never changed. */
   scopes: KeyScope[]
   /** How often it may ask, where that differs from the hub's rates. */
   rates?: RatesPatch
   created_at: Date
   created_by: By
+  /** Its first use. */
+  activated_at: Date | null
   expires_at: Date | null
+  /** What it replaces, and for how long that one goes on from the first use of this one. */
+  rotated_from?: { key_id: string; grace_ms: number }
+  /** What replaces it; `at` is that one's first use. */
+  rotated_to?: { key_id: string; at?: Date }
+  ended?: { at: Date; by: By; reason: KeyEndReason }
+  /** Only ever added to, in the very update that it tells of. */
+  history: KeyHistoryEntry[]
+  last_used_at: Date | null
+  uses: number
+}
+
+export interface KeyHistoryEntry {
+  type: KeyHistoryType
+  at: Date
+  by: By
+  reason?: string
+  key_id?: string
 }
 
 /** The collections of agents and keys: read and written by the driver as they are, without hydration. */
