@@ -29,4 +29,51 @@ export function rangePromises(rows: () => Collection<Row>) {
       await rows().dropIndex(name)
     }
   })
+
+  it('[DB-24] one element of an array, in the order of what stands behind it in the index, finds what reading everything finds', async () => {
+    const all = Array.from({ length: 60 }, (_, n) => ({
+      _id: String(n).padStart(2, '0'),
+      tags: ['any', `t${n % 3}`, `t${n % 3}`, ...(n % 4 === 0 ? ['even'] : [])],
+      at: (n * 37) % 11,
+    }))
+    await rows().insertMany([...all, { _id: 'none', at: 3 }, { _id: 'empty', tags: [], at: 4 }, { _id: 'single', tags: 'any', at: 5 }])
+    const filters: Document[] = [
+      { tags: 'any' },
+      { tags: 't1', at: { $gte: 3, $lt: 8 } },
+      { $and: [{ tags: 'even' }, { tags: 't0' }], at: { $lte: 9 } },
+      { tags: { $in: ['t0', 'even'] } },
+      { tags: { $all: ['any', 'even'] }, at: { $gt: 2 } },
+      { tags: 'any', $or: [{ at: { $lt: 5 } }, { at: 5, _id: { $lt: '30' } }] },
+      { tags: null, at: { $gt: 1 } },
+    ]
+    const orders: Record<string, 1 | -1>[] = [
+      { at: -1, _id: -1 },
+      { at: 1, _id: 1 },
+      { at: 1, _id: -1 },
+      { tags: 1, _id: 1 },
+    ]
+    const asked = filters.flatMap((filter) => orders.map((order) => ({ filter, order })))
+    const found = () =>
+      Promise.all(
+        asked.map(async ({ filter, order }) =>
+          (
+            await rows()
+              .find(filter as object)
+              .sort(order)
+              .limit(25)
+              .toArray()
+          ).map(({ _id }) => _id),
+        ),
+      )
+    const expected = await found()
+    for (const spec of [
+      { tags: 1, at: 1, _id: 1 },
+      { tags: 1, at: -1, _id: -1 },
+      { at: 1, tags: 1 },
+    ] as Record<string, 1 | -1>[]) {
+      const name = await rows().createIndex(spec)
+      expect(await found(), name).to.deep.equal(expected)
+      await rows().dropIndex(name)
+    }
+  })
 }

@@ -171,6 +171,12 @@ describe('embedded database wire', () => {
     expect(await planOf({ state: 'pending', due_at: { $lt: 5 } }, { due_at: 1 })).to.deep.equal(['FETCH', 'IXSCAN', 'due_at_1', 'forward'])
     expect(await planOf({ state: 'done', due_at: { $lt: 5 } })).to.deep.equal(['COLLSCAN'])
     expect(await planOf({ other: 1 }, { other: 1 })).to.deep.equal(['SORT', 'COLLSCAN'])
+    await log.createIndex({ tags: 1, at: 1 })
+    await log.insertOne({ _id: 's:2', key: '2', tags: ['a', 'b'], at: 2 })
+    expect(await planOf({ tags: 'a', at: { $lt: 9 } }, { at: -1 })).to.deep.equal(['FETCH', 'IXSCAN', 'tags_1_at_1', 'backward'])
+    expect(await planOf({ tags: { $in: ['a', 'b'] } }, { at: -1 })).to.deep.equal(['SORT', 'FETCH'])
+    await log.insertOne({ _id: 's:3', key: '3', tags: 'a', at: [1, 3] })
+    expect(await planOf({ tags: 'a' }, { at: -1 }), 'arrays behind the equality too').to.deep.equal(['SORT', 'FETCH'])
   })
 
   it('[DB-58] a batch of more than 100,000 operations is refused, and one of that many is written', async () => {

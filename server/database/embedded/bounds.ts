@@ -90,11 +90,11 @@ function fits(range: Range, other: Range): boolean {
   return !(range.low && other.low) && !(range.high && other.high)
 }
 
-/** The range of the first clause alone, for an index in which one document may have several entries. */
-export function withoutMerging(clauses: Clause[]): Clause[] {
+/** The range of the first clause alone where a document may have several entries. */
+export function withoutMerging(clauses: Clause[], hasArrays: (path: string) => boolean): Clause[] {
   const seen = new Set<string>()
   return clauses.filter((clause) => {
-    if (clause.bound?.kind !== 'range' || clause.path === undefined) return true
+    if (clause.bound?.kind !== 'range' || clause.path === undefined || !hasArrays(clause.path)) return true
     if (seen.has(clause.path)) return false
     seen.add(clause.path)
     return true

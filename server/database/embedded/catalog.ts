@@ -24,6 +24,8 @@ export type Index = {
   partial: Filter | undefined
   /** Some document has had an array here: an entry then says only "maybe", and the document is asked. Never taken back. */
   isMultikey: boolean
+  /** The fields in which it had one. Undefined in an index from before this was kept: then it may have been any. */
+  arrays: ReadonlySet<string> | undefined
 }
 
 export type Collection = {
@@ -35,7 +37,7 @@ export type Collection = {
   indexes: Index[]
 }
 
-type StoredIndex = { table: number; isMultikey: boolean; spec: IndexSpec }
+type StoredIndex = { table: number; isMultikey: boolean; arrays?: string[]; spec: IndexSpec }
 type StoredCollection = { database: string; name: string; table: number; options: Record<string, unknown>; indexes: StoredIndex[] }
 
 const CATALOG = Buffer.from([0, 0, 0, 0])
@@ -79,7 +81,10 @@ export function createCatalog(storage: Storage) {
       name: collection.name,
       table: collection.table.readUInt32BE(0),
       options: collection.options,
-      indexes: collection.indexes.map(({ table, isMultikey, spec }) => ({ table: table.readUInt32BE(0), isMultikey, spec })),
+      indexes: collection.indexes.map(({ table, isMultikey, arrays, spec }) => ({
+        ...{ table: table.readUInt32BE(0), isMultikey, spec },
+        ...(arrays === undefined ? {} : { arrays: [...arrays] }),
+      })),
     }
     storage.put(catalogKey(collection.namespace), Buffer.from(serialize(stored)))
   }
@@ -99,7 +104,7 @@ export function createCatalog(storage: Storage) {
     },
 
     addIndex(collection: Collection, spec: IndexSpec): Index {
-      const index = reviveIndex({ spec, table: nextTable().readUInt32BE(0), isMultikey: false })
+      const index = reviveIndex({ spec, table: nextTable().readUInt32BE(0), isMultikey: false, arrays: [] })
       collection.indexes.push(index)
       save(collection)
       return index
@@ -122,7 +127,7 @@ function revive(stored: StoredCollection): Collection {
   return { database, name, namespace, options, table: tableBytes(stored.table), indexes: stored.indexes.map(reviveIndex) }
 }
 
-function reviveIndex({ spec, table, isMultikey }: StoredIndex): Index {
+function reviveIndex({ spec, table, isMultikey, arrays }: StoredIndex): Index {
   const fields = Object.entries(spec.key).map(([path, direction]) => ({ path: parsePath(path), descending: direction === -1 }))
   const filter = spec.partialFilterExpression
   return {
@@ -133,6 +138,7 @@ function reviveIndex({ spec, table, isMultikey }: StoredIndex): Index {
     isSparse: spec.sparse === true,
     partial: filter && compileFilter(documentAt(Buffer.from(serialize(filter)))),
     isMultikey,
+    arrays: arrays === undefined && isMultikey ? undefined : new Set(arrays),
   }
 }
 

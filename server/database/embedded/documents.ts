@@ -8,6 +8,7 @@ import { MAX_KEY_BYTES, type Storage } from './storage.ts'
 import { bytesOf, documentAt, fieldOf, MAX_DOCUMENT_BYTES, TYPE, type Value } from './value.ts'
 
 const ID = Buffer.from('_id')
+const NONE: ReadonlySet<string> = new Set()
 
 /**
  * Writes documents together with their index entries. Every check is made before the first byte is put, so a refused document has
@@ -27,8 +28,8 @@ export function createDocuments(storage: Storage, catalog: Catalog) {
     for (const { index, keys } of entries)
       if (index.isUnique) for (const entry of keys) assertFree({ collection, index, entry, id, document })
     storage.put(key, bytesOf(document))
-    for (const { index, keys, isMultikey } of entries) {
-      if (isMultikey) markMultikey(collection, index)
+    for (const { index, keys, arrays } of entries) {
+      markArrays(collection, index, arrays)
       for (const entry of keys) storage.put(entry, id)
     }
   }
@@ -43,8 +44,8 @@ export function createDocuments(storage: Storage, catalog: Catalog) {
     }
     if (before.end - before.start === size && bytesOf(before).equals(bytesOf(after))) return
     storage.put(Buffer.concat([collection.table, id]), bytesOf(after))
-    for (const { index, added, removed, isMultikey } of changes) {
-      if (isMultikey) markMultikey(collection, index)
+    for (const { index, added, removed, arrays } of changes) {
+      markArrays(collection, index, arrays)
       for (const entry of removed) storage.remove(entry)
       for (const entry of added) storage.put(entry, id)
     }
@@ -58,9 +59,9 @@ export function createDocuments(storage: Storage, catalog: Catalog) {
   /** Adds one document to an index that is being built. */
   function addToIndex(collection: Collection, index: Index, document: Value): void {
     const id = idKeyOf(document)
-    const { keys, isMultikey } = keysIn(index, document, id)
+    const { keys, arrays } = keysIn(index, document, id)
     if (index.isUnique) for (const entry of keys) assertFree({ collection, index, entry, id, document })
-    if (isMultikey) markMultikey(collection, index)
+    markArrays(collection, index, arrays)
     for (const entry of keys) storage.put(entry, id)
   }
 
@@ -69,8 +70,9 @@ export function createDocuments(storage: Storage, catalog: Catalog) {
     if (owner && !owner.equals(claim.id)) throw duplicateKey(claim.collection, claim.index, claim.document)
   }
 
-  function markMultikey(collection: Collection, index: Index) {
-    if (index.isMultikey) return
+  function markArrays(collection: Collection, index: Index, arrays: ReadonlySet<string>) {
+    if ([...arrays].every((path) => index.isMultikey && (index.arrays?.has(path) ?? true))) return
+    index.arrays = index.arrays && new Set([...index.arrays, ...arrays])
     index.isMultikey = true
     catalog.save(collection)
   }
@@ -92,17 +94,17 @@ function indexChange(index: Index, id: Buffer, change: { before: Value; after: V
   const after = keysIn(index, change.after, id)
   const added = after.keys.filter((key) => !before.keys.some((other) => other.equals(key)))
   const removed = before.keys.filter((key) => !after.keys.some((other) => other.equals(key)))
-  return { index, added, removed, isMultikey: after.isMultikey }
+  return { index, added, removed, arrays: after.arrays }
 }
 
 /** A unique entry is its key alone and holds the document's id; another carries the id behind the key. */
-function keysIn(index: Index, document: Value, id: Buffer): { keys: Buffer[]; isMultikey: boolean } {
-  if (index.partial && !index.partial.test(document)) return { keys: [], isMultikey: false }
-  const { keys, isMultikey, isAllMissing } = documentKeys(document, index.fields, index.table)
-  if (index.isSparse && isAllMissing) return { keys: [], isMultikey: false }
+function keysIn(index: Index, document: Value, id: Buffer): { keys: Buffer[]; arrays: ReadonlySet<string> } {
+  if (index.partial && !index.partial.test(document)) return { keys: [], arrays: NONE }
+  const { keys, arrays, isAllMissing } = documentKeys(document, index.fields, index.table)
+  if (index.isSparse && isAllMissing) return { keys: [], arrays: NONE }
   const entries = index.isUnique ? keys : keys.map((key) => Buffer.concat([key, id]))
   for (const entry of entries) assertKeyLength(entry)
-  return { keys: entries, isMultikey }
+  return { keys: entries, arrays }
 }
 
 export function idKeyOf(document: Value): Buffer {

@@ -51,7 +51,8 @@ function visitLeaf(field: Value, walk: Walk): boolean {
 }
 
 export type KeySpec = { path: Path; descending: boolean }[]
-export type DocumentKeys = { keys: Buffer[]; isMultikey: boolean; isAllMissing: boolean }
+/** `arrays` = the fields of the key whose path met one. */
+export type DocumentKeys = { keys: Buffer[]; arrays: ReadonlySet<string>; isAllMissing: boolean }
 
 const UNDEFINED: Value = { type: TYPE.undefined, buffer: Buffer.alloc(0), start: 0, end: 0 }
 
@@ -60,7 +61,7 @@ type Keys = {
   spec: KeySpec
   prefix: Buffer
   found: Map<string, Buffer>
-  isMultikey: boolean
+  arrays: Set<string>
   isAllMissing: boolean
   parallel: () => MongoRefusal
 }
@@ -70,12 +71,12 @@ type Keys = {
  * (as MongoDB's BtreeKeyGenerator does); two different arrays in one key are refused.
  */
 export function documentKeys(document: Value, spec: KeySpec, prefix: Buffer, parallel = cannotIndexParallel): DocumentKeys {
-  const keys: Keys = { spec, prefix, found: new Map(), isMultikey: false, isAllMissing: true, parallel }
+  const keys: Keys = { spec, prefix, found: new Map(), arrays: new Set(), isAllMissing: true, parallel }
   generate(
     spec.map(() => ({ value: document, at: 0, isDone: false })),
     keys,
   )
-  return { keys: [...keys.found.values()], isMultikey: keys.isMultikey, isAllMissing: keys.isAllMissing }
+  return { keys: [...keys.found.values()], arrays: keys.arrays, isAllMissing: keys.isAllMissing }
 }
 
 function generate(trails: Trail[], keys: Keys) {
@@ -85,11 +86,11 @@ function generate(trails: Trail[], keys: Keys) {
     if (!end.isDone && end.value) {
       if (array && array.start !== end.value.start) throw keys.parallel()
       array = end.value
+      keys.arrays.add(keys.spec[nth]?.path.name ?? '')
     }
     return end
   })
   if (!array) return emit(ends, keys)
-  keys.isMultikey = true
   const elements = elementsOf(array)
   if (elements.length === 0)
     return generate(

@@ -55,10 +55,11 @@ function idCandidate(collection: Collection, filter: Filter, sort: KeySpec): Can
 
 function indexCandidate(index: Index, filter: Filter, sort: KeySpec): Candidate | undefined {
   if (index.partial && !index.partial.clauses.every((needed) => isImplied(needed, filter.clauses))) return undefined
-  const clauses = index.isMultikey ? withoutMerging(filter.clauses) : filter.clauses
+  const clauses = withoutMerging(filter.clauses, (path) => index.isMultikey && (index.arrays?.has(path) ?? true))
   const bounds = boundsFor(index, clauses)
+  const mayRepeat = index.isMultikey && !holdsArrays(index, bounds)
   if (index.isSparse && !holdsEverything(bounds)) return undefined
-  const order = index.isMultikey && sort.length > 0 ? undefined : orderOf(index.fields, sort, bounds)
+  const order = mayRepeat && sort.length > 0 ? undefined : orderOf(index.fields, sort, bounds)
   const usesOrder = order !== undefined && sort.length > 0
   if (bounds.used.size === 0 && !usesOrder && !index.partial) return undefined
   const isFull = index.isUnique && bounds.singles === index.fields.length
@@ -69,10 +70,16 @@ function indexCandidate(index: Index, filter: Filter, sort: KeySpec): Candidate 
     intervals: bounds.intervals,
     reverse: order === 'reverse',
     isSorted: order !== undefined,
-    mayRepeat: index.isMultikey,
+    mayRepeat,
     residue: residueOf(filter, bounds, index.isMultikey),
     score: scoreOf(bounds, { isSorted: usesOrder, isFull, needsFetch: true }) + (index.partial ? 2 : 0),
   }
+}
+
+/** Every field with arrays is held to one value: then a document has one entry there, and what follows gives the order. */
+function holdsArrays({ arrays, fields }: Index, { singles }: IndexBounds): boolean {
+  const held = fields.slice(0, singles).map(({ path }) => path.name)
+  return arrays !== undefined && [...arrays].every((path) => held.includes(path))
 }
 
 /** A sparse index leaves out documents without its fields: it may only answer what those cannot match. */
