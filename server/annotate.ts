@@ -1,17 +1,27 @@
 import { type EventDraft, type EventType, isAuditType, type LogDraft } from '../shared/protocol/index.ts'
+import { facetsOfAudit, facetsOfRoom } from './core/facets.ts'
+import { byOf } from './core/principal.ts'
 import { tokensOf } from './core/tokens.ts'
-import { facetsOfAudit, facetsOfRoom } from './features/audit/index.ts'
 import type { Annotate } from './pipeline/batch.ts'
+import { contractOf } from './pipeline/record.ts'
 
-/** What a stored event carries beside its text: who may read it, which call it is of, its words, and whether a reactor waits for it. */
+/** What a stored event carries beside its text: who may read it, what finds it, and whether a reactor waits for it. */
 export function annotate(hasReactor: (type: EventType) => boolean): Annotate {
-  return (draft, beside) => {
+  return (draft, { actor, room, stream }) => {
     if (!isOfRoom(draft)) return { audience: 'staff', facets: facetsOfAudit(draft) }
     const words = wordsOf(draft)
-    const facets = facetsOfRoom(draft, beside)
+    const call_id = 'call_id' in draft.data ? draft.data.call_id : undefined
+    const call = call_id === undefined ? undefined : room.calls.find((one) => one.call_id === call_id)
+    const facets = facetsOfRoom(draft, {
+      contract_id: contractOf(stream),
+      by: byOf(actor),
+      key_id: actor.credential?.kind === 'key' ? actor.credential.id : undefined,
+      provider_id: draft.type === 'contract.opened' ? draft.data.provider_id : room.contract?.provider_id,
+      tool: 'tool' in draft.data ? draft.data.tool : call?.tool,
+    })
     return {
       audience: draft.type === 'message.posted' ? draft.data.visibility : 'all',
-      ...('call_id' in draft.data ? { call_id: draft.data.call_id } : {}),
+      ...(call_id === undefined ? {} : { call_id }),
       ...(words === '' ? {} : { tokens: tokensOf(words) }),
       ...(facets === undefined ? {} : { facets }),
       ...(hasReactor(draft.type) ? { pending: ['react'] } : {}),

@@ -1,7 +1,8 @@
 import type { Connection } from 'mongoose'
 import type { Clock } from './core/clock.ts'
 import { system } from './core/principal.ts'
-import { type AuditWriter, createAuditModels, createOwnStream } from './features/audit/index.ts'
+import { type AuditWriter, auditRoutes, createAuditModels, createOwnStream } from './features/audit/index.ts'
+import type { EventStore } from './pipeline/event-store.ts'
 import type { Log } from './pipeline/log.ts'
 import { version } from './version.ts'
 
@@ -9,6 +10,7 @@ export interface AuditDeps {
   connection: Connection
   clock: Clock
   log: Log
+  store: EventStore
   writer: AuditWriter
   /** Names this hub as long as it lives, and after a restart the same. */
   owner: string
@@ -16,7 +18,7 @@ export interface AuditDeps {
 }
 
 /** The audit trail upon the log: where this hub writes to, and what reads it. */
-export function composeAudit({ connection, clock, log, writer, owner, onTrouble }: AuditDeps) {
+export function composeAudit({ connection, clock, log, store, writer, owner, onTrouble }: AuditDeps) {
   const models = createAuditModels(connection)
   const ownStream = createOwnStream({ models, clock, owner, onTrouble })
 
@@ -26,6 +28,7 @@ export function composeAudit({ connection, clock, log, writer, owner, onTrouble 
   }
 
   return {
+    routes: auditRoutes({ store }),
     async start(): Promise<void> {
       await ownStream.start()
       writer.open({ stream: ownStream.name, submit: log.submit })

@@ -244,8 +244,12 @@ export async function composeFeatures(deps: FeatureDeps) {
   })
   listenToPeers({ peers, log, streams, turns, dispatch, broadcastHere, follower, background })
 
-  const audit = composeAudit({ connection, clock, log, writer: deps.audit, owner: deps.owner, onTrouble })
-  const routes: Route[] = [...rooms.roomRoutes({ log, store, rows, record, parties }), ...tools.toolRoutes({ log, store, streams })]
+  const audit = composeAudit({ connection, clock, log, store, writer: deps.audit, owner: deps.owner, onTrouble })
+  const routes: Route[] = [
+    ...audit.routes,
+    ...rooms.roomRoutes({ log, store, rows, record, parties }),
+    ...tools.toolRoutes({ log, store, streams }),
+  ]
 
   return {
     routes,

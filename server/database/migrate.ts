@@ -3,6 +3,7 @@ import { Umzug } from 'umzug'
 import { firstIndexes } from './migrations/0001-first-indexes.ts'
 import { rateLimits } from './migrations/0002-rate-limits.ts'
 import { agentKeys } from './migrations/0003-agent-keys.ts'
+import { auditFacets } from './migrations/0004-audit-facets.ts'
 import { idempotency } from './migrations/0005-idempotency.ts'
 
 /** One step of the schema. Idempotent: a crash in the middle runs it again. */
@@ -11,7 +12,7 @@ export interface Migration {
   up(connection: Connection): Promise<void>
 }
 
-const migrations: readonly Migration[] = [firstIndexes, rateLimits, agentKeys, idempotency]
+const migrations: readonly Migration[] = [firstIndexes, rateLimits, agentKeys, auditFacets, idempotency]
 
 interface AppliedDocument {
   _id: string

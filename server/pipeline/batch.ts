@@ -1,6 +1,6 @@
-import type { By, LogDraft, ParleyError, RoomView } from '../../shared/protocol/index.ts'
+import type { LogDraft, ParleyError, RoomView } from '../../shared/protocol/index.ts'
 import { evolve } from '../../shared/rules/evolve.ts'
-import { byOf } from '../core/principal.ts'
+import { byOf, type Principal } from '../core/principal.ts'
 import { seal } from '../core/seal.ts'
 import { type EventDocument, type StoredEvent, toDocument, wireBytes } from './event-store.ts'
 import { keyOf, type Stream } from './stream.ts'
@@ -14,7 +14,7 @@ export const MOST_BYTES_PER_COMMIT = 4 * 1024 * 1024
 /** What a stored event carries beside its text, derived from the draft by the features' tables. */
 export type Annotate = (
   draft: LogDraft,
-  beside: { by: By; room: RoomView; stream: string },
+  beside: { actor: Principal; room: RoomView; stream: string },
 ) => Pick<EventDocument, 'audience' | 'call_id' | 'tokens' | 'pending' | 'facets'>
 
 /** One frame of a commit. A refused one has no document; it waits for those before it, because its refusal may rest on them. */
@@ -85,7 +85,7 @@ function decideOne(
   const place = { seq: tip.seq + 1, at: submission.at ?? moment.now, by: byOf(actor), key, term: tip.room.floor.term, salt: moment.salt }
   const sealed = seal(draft, place, tip.chain)
   const refused = refuse === undefined ? {} : { refused: refuse.code }
-  const document = toDocument(stream, sealed, { hash, ...annotate(draft, { by: place.by, room: tip.room, stream }), ...refused })
+  const document = toDocument(stream, sealed, { hash, ...annotate(draft, { actor, room: tip.room, stream }), ...refused })
   const { event, json, digest } = sealed
   const { seq, chain } = event
   const text = { seq, chain, json, digest, audience: document.audience, hash }

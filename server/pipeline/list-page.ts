@@ -34,7 +34,7 @@ export async function listPage<D extends { _id: string }>(
   const direction = query.sort_order === 'asc' ? 1 : -1
   const about = `${collection.collectionName} ${filtersOf(query)}`
   const from = query.cursor === undefined ? undefined : cursorOf(query, about)
-  const there = from === undefined ? filter : ({ $and: [filter, behind(field, direction, from)] } as mongo.Filter<D>)
+  const there = from === undefined ? filter : ({ $and: [behind(field, direction, from), filter] } as mongo.Filter<D>)
   const sort: Record<string, 1 | -1> = field === '_id' ? { _id: direction } : { [field]: direction, _id: direction }
   const [found, counted] = await Promise.all([
     // One more than is shown says whether there is a next page.
@@ -77,5 +77,6 @@ function cursorOf({ cursor = '', offset }: PageQuery, about: string): Cursor {
 function behind(field: string, direction: 1 | -1, { value, _id }: Cursor): object {
   const further = direction === 1 ? '$gt' : '$lt'
   if (field === '_id') return { _id: { [further]: _id } }
-  return { $or: [{ [field]: { [further]: value } }, { [field]: value, _id: { [further]: _id } }] }
+  // The first part says nothing new, but it leads into the index; a database does not see it in the `$or`.
+  return { [field]: { [`${further}e`]: value }, $or: [{ [field]: { [further]: value } }, { [field]: value, _id: { [further]: _id } }] }
 }

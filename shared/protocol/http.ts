@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { wireEventSchema } from './events.ts'
 import { agentHttp } from './http-agents.ts'
+import { auditHttp } from './http-audit.ts'
 import { count, pageOf, pageQuery } from './lists.ts'
 import {
   epochSchema,
@@ -24,6 +25,7 @@ const passwordSchema = z
 
 export const http = {
   ...agentHttp,
+  ...auditHttp,
   'POST /users': {
     body: z.object({
       email: emailSchema,

@@ -1,4 +1,4 @@
 export { type AuditMeter, type AuditWriter, createAuditWriter } from './audit-writer.ts'
-export { facetsOfAudit, facetsOfRoom } from './facets.ts'
 export { createAuditModels } from './model.ts'
 export { createOwnStream, isAuditStream } from './own-stream.ts'
+export { auditRoutes } from './routes.ts'

@@ -1,12 +1,5 @@
-import {
-  type AuditEventDraft,
-  type By,
-  type EventDraft,
-  type RoomView,
-  type Severity,
-  trailEvents,
-} from '../../../shared/protocol/index.ts'
-import { tokensOf } from '../../core/tokens.ts'
+import { type AuditEventDraft, type By, type EventDraft, type Severity, trailEvents } from '../../shared/protocol/index.ts'
+import { tokensOf } from './tokens.ts'
 
 // Words of one event that a search finds it by.
 const MOST_WORDS = 60
@@ -17,10 +10,12 @@ const MOST_WORDS = 60
  */
 export const facet = {
   any: 'any',
+  /** `key.revoked`, or the family `key`. */
   type: (type: string) => `type:${type}`,
   severity: (severity: string) => `severity:${severity}`,
   actor: (id: string) => `actor:${id}`,
-  subject: ({ type, id }: { type: string; id: string }) => `subject:${type}:${id}`,
+  /** `agent:<id>`. */
+  subject: (subject: string) => `subject:${subject}`,
   task: (id: string) => `task:${id}`,
   key: (id: string) => `key:${id}`,
   /** The agents that it concerns, as actor, as subject or else: their owners may read it. */
@@ -32,8 +27,7 @@ export function facetsOfAudit({ type, data }: AuditEventDraft): string[] {
   const { severity, actor, subject, key_id, task_id, agent_ids = [], metadata } = data
   const agents = [actor, subject].flatMap((one) => (one.type === 'agent' ? one.id : []))
   return unique([
-    facet.any,
-    ...[facet.type(type), facet.severity(severity), facet.actor(actor.id), facet.subject(subject)],
+    ...[facet.any, ...typesOf(type), facet.severity(severity), facet.actor(actor.id), facet.subject(`${subject.type}:${subject.id}`)],
     ...(key_id === undefined ? [] : [facet.key(key_id)]),
     ...(task_id === undefined ? [] : [facet.task(task_id)]),
     ...[...agents, ...agent_ids].map(facet.agent),
@@ -41,25 +35,34 @@ export function facetsOfAudit({ type, data }: AuditEventDraft): string[] {
   ])
 }
 
+/** What the facets of a room's event rest on beside the event. */
+export interface RoomFacts {
+  contract_id: string
+  by: By
+  /** Of the key that was shown. */
+  key_id?: string | undefined
+  provider_id?: string | undefined
+  /** Of the call. */
+  tool?: string | undefined
+}
+
 /** Undefined for what people say: that is for the members of the room, and the trail does not cover it. */
-export function facetsOfRoom(
-  { type, data }: EventDraft,
-  { by, room, stream }: { by: By; room: RoomView; stream: string },
-): string[] | undefined {
+export function facetsOfRoom({ type, data }: EventDraft, { contract_id, by, key_id, provider_id, tool }: RoomFacts): string[] | undefined {
   if (type === 'message.posted') return undefined
   const severity: Severity = trailEvents[type]
-  const provider_id = type === 'contract.opened' ? data.provider_id : room.contract?.provider_id
-  const call = 'call_id' in data ? room.calls.find(({ call_id }) => call_id === data.call_id) : undefined
-  const tool = 'tool' in data ? data.tool : call?.tool
   return unique([
-    facet.any,
-    ...[facet.type(type), facet.severity(severity), facet.actor(by.id)],
-    facet.subject({ type: 'contract', id: stream.slice('contract:'.length) }),
-    ...('call_id' in data ? [facet.subject({ type: 'call', id: data.call_id })] : []),
+    ...[facet.any, ...typesOf(type), facet.severity(severity), facet.actor(by.id), facet.subject(`contract:${contract_id}`)],
+    ...('call_id' in data ? [facet.subject(`call:${data.call_id}`)] : []),
+    ...(key_id === undefined ? [] : [facet.key(key_id)]),
     ...(provider_id === undefined ? [] : [facet.agent(provider_id)]),
     ...(by.kind === 'agent' ? [facet.agent(by.id)] : []),
     ...wordsOf(`${type} ${tool ?? ''}`),
   ])
+}
+
+/** The type, and its family. */
+function typesOf(type: string): string[] {
+  return [facet.type(type), facet.type(type.split('.')[0] ?? type)]
 }
 
 function wordsOf(text: string): string[] {

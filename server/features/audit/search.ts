@@ -1,0 +1,51 @@
+import type { z } from 'zod'
+import { type AuditItem, type http, ParleyError } from '../../../shared/protocol/index.ts'
+import { facet } from '../../core/facets.ts'
+import { notYours } from '../../core/foreign.ts'
+import { isStaffMember, type Principal } from '../../core/principal.ts'
+import { waysToFind } from '../../core/tokens.ts'
+import type { EventStore } from '../../pipeline/event-store.ts'
+import { type ListPage, listPage } from '../../pipeline/list-page.ts'
+import { toAuditItem } from './audit-item.ts'
+
+export type AuditQuery = z.infer<(typeof http)['GET /audit']['query']>
+
+/** Staff read all of it; the owner of an agent what concerns that agent. To anyone else another's agent is not there. */
+export function refuseUnlessReader(principal: Principal, { agent_id }: Pick<AuditQuery, 'agent_id'>): void {
+  if (isStaffMember(principal)) return
+  if (principal.kind !== 'user' || principal.owns.length === 0) throw new ParleyError('PERMISSION_DENIED', { roles: ['reviewer', 'admin'] })
+  if (agent_id === undefined) {
+    throw new ParleyError('REQUEST_INVALID', { errors: [{ pointer: '/agent_id', detail: 'name one of your agents; only staff read all' }] })
+  }
+  if (!principal.owns.includes(agent_id)) throw notYours()
+}
+
+/** One page of the trail: of every hub's stream and every room's log, by time. Nothing was copied for it: all lie in one collection. */
+export async function searchTrail(store: EventStore, query: AuditQuery): Promise<ListPage<AuditItem>> {
+  const [first = facet.any, ...others] = facetsAsked(query)
+  const at = { ...(query.from ? { $gte: new Date(query.from) } : {}), ...(query.to ? { $lte: new Date(query.to) } : {}) }
+  const filter = {
+    facets: first,
+    ...(Object.keys(at).length === 0 ? {} : { at }),
+    ...(others.length === 0 ? {} : { $and: others.map((one) => ({ facets: one })) }),
+  }
+  const { rows, page } = await listPage(store.collection, { filter, query, sorts: { at: 'at' } })
+  return { rows: rows.map(toAuditItem), page }
+}
+
+/** What the index is asked for first should be rare: the first of them leads into it. */
+function facetsAsked({ task_id, key_id, subject, actor, agent_id, q, type, severity }: AuditQuery): string[] {
+  const [words = []] = q === undefined ? [] : waysToFind(q)
+  if (q !== undefined && words.length === 0)
+    throw new ParleyError('REQUEST_INVALID', { errors: [{ pointer: '/q', detail: 'holds no word' }] })
+  return [
+    ...(task_id === undefined ? [] : [facet.task(task_id)]),
+    ...(key_id === undefined ? [] : [facet.key(key_id)]),
+    ...(subject === undefined ? [] : [facet.subject(subject)]),
+    ...(actor === undefined ? [] : [facet.actor(actor)]),
+    ...words.map(facet.word),
+    ...(agent_id === undefined ? [] : [facet.agent(agent_id)]),
+    ...(type === undefined ? [] : [facet.type(type)]),
+    ...(severity === undefined ? [] : [facet.severity(severity)]),
+  ]
+}
