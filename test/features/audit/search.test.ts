@@ -96,7 +96,7 @@ describe('the audit trail: search', () => {
       [`subject=contract:${contract_id}`, ({ stream }) => stream === `contract:${contract_id}`],
       ['severity=security', ({ severity }) => severity === 'security'],
       [`agent_id=${agent.id}`, (item) => [item.subject.id, item.actor.id].includes(agent.id) || item.stream === `contract:${contract_id}`],
-      ['q=weigh', ({ metadata }) => metadata['tool'] === 'weigh'],
+      ['q=weigh', ({ event_type }) => event_type.startsWith('call.')],
       ['q=Reviewer', ({ metadata }) => JSON.stringify(metadata).includes('reviewer')],
       [`type=call&actor=${requester.id}&severity=info&q=weigh+requested`, ({ event_type }) => event_type === 'call.requested'],
     ]
