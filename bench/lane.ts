@@ -25,7 +25,9 @@ export interface LoadSpec {
 
 export interface LoadResult {
   ms: number
+  /** Of the window, and of the whole load with its warm-up. */
   posts: number
+  all: number
   deliveries: number
   refused: number
   /** Deliveries that never came, or came twice, of the whole load. */
@@ -115,6 +117,7 @@ export class Lane {
     while ((state.under_way > 0 || (load.kind !== 'call' && missing() > 0)) && performance.now() < until) await sleep(5)
     return {
       ...result,
+      all: state.posts,
       refused: state.refused + state.under_way,
       lost: load.kind === 'call' ? 0 : Math.max(missing(), 0),
       twice: twice() - before.twice,

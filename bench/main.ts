@@ -28,6 +28,7 @@ const { values } = parseArgs({
     rounds: { type: 'string' },
     quick: { type: 'boolean', default: false },
     out: { type: 'string' },
+    against: { type: 'string' },
   },
 })
 const wanted = values.only?.flatMap((names) => names.split(',')) ?? Object.keys(rows)
@@ -37,9 +38,10 @@ if (unknown.length > 0) {
   process.exit(2)
 }
 const rounds = Number(values.rounds ?? (values.quick ? 1 : 5))
-const plan: Plan = values.quick
+const lengths = values.quick
   ? { quick: true, rounds, first_ms: 500, warm_ms: 150, window_ms: 400 }
   : { quick: false, rounds, first_ms: 2_000, warm_ms: 250, window_ms: 800 }
+const plan: Plan = { ...lengths, ...(values.against === undefined ? {} : { against: values.against }) }
 
 const began = performance.now()
 const words = `${machine()}; ${rounds} ${rounds === 1 ? 'round' : 'rounds'}, windows of ${plan.window_ms} ms`

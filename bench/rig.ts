@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { type Embedded, launchEmbedded } from '../server/database/embedded/launch.ts'
 import { freePort, type HubProcess, startHubProcess } from '../test/harness/hub-process.ts'
 import type { Operations } from './generator.ts'
+import { otherCommit } from './other-commit.ts'
 
 /** A server under load: where it listens, and which processes do its work. */
 export interface Server {
@@ -21,15 +22,23 @@ export interface ParleyServer extends Server {
   kill(): Promise<void>
 }
 
+export interface ParleyOptions {
+  database?: Embedded
+  env?: Record<string, string>
+  /** The tree of another commit. */
+  root?: string
+}
+
 export interface Generator {
   do<N extends keyof Operations>(name: N, argument: Parameters<Operations[N]>[0]): Promise<Awaited<ReturnType<Operations[N]>>>
 }
 
-const MANY = 1_000_000_000
+/** The most that a setting takes. */
+const [MANY, MOST_BYTES] = [1_000_000, 268_435_456]
 /** Raised, for a load generator is many users in a few connections; all of them are still counted and compared. */
 const LIMITS = {
-  ...{ frames_per_s: MANY, frames_burst: MANY, bytes_per_s: MANY, principal_frames_per_s: MANY, room_frames_per_s: MANY },
-  ...{ stream_bytes: MANY },
+  ...{ frames_per_s: MANY, frames_burst: MANY, bytes_per_s: MOST_BYTES, principal_frames_per_s: MANY, room_frames_per_s: MANY },
+  ...{ stream_bytes: MOST_BYTES },
 }
 const TMPFS = 0x01021994
 const OPERATION_MS = 180_000
@@ -87,18 +96,19 @@ export async function createRig() {
   }
 
   /** An embedded database on disk, so that a hub and a baseline can share it. */
-  async function database(): Promise<Embedded> {
+  async function startDatabase(): Promise<Embedded> {
     const embedded = await launchEmbedded({ directory: join(directory, `db-${++databases}`), mode: 'durable' })
     closers.push(() => embedded.stop())
     return embedded
   }
 
-  async function parley({ database, env = {} }: { database?: Embedded; env?: Record<string, string> } = {}): Promise<ParleyServer> {
+  async function parley({ database, env = {}, root }: ParleyOptions = {}): Promise<ParleyServer> {
     const data_dir = await mkdtemp(join(directory, 'hub-'))
     const port = await freePort()
     const hub = await startHubProcess({
       data_dir,
       port,
+      ...(root === undefined ? {} : { root }),
       env: {
         ...{ PARLEY_LIMITS: JSON.stringify(LIMITS), PARLEY_LOG_LEVEL: 'info' },
         ...(database === undefined ? {} : { MONGODB_URI: database.uri }),
@@ -116,11 +126,26 @@ export async function createRig() {
     return { hub, port, pids: [hub.pid, ...(store === undefined ? [] : [store])], stop, kill: end(hub.kill) }
   }
 
+  /** The hub of another commit, with a database of its own. */
+  async function parleyAt(commit: string): Promise<{ server: ParleyServer; name: string }> {
+    const { root, name } = await otherCommit(commit, directory)
+    return { server: await parley({ root, database: await startDatabase() }), name: `Parley at ${name}` }
+  }
+
   async function close(): Promise<void> {
     for (const run of closers.splice(0).reverse()) await run().catch((cause: unknown) => console.error(cause))
   }
 
-  return { directory, generator, serve, database, parley, close, onClose: (run: () => Promise<unknown>) => void closers.push(run) }
+  return {
+    directory,
+    generator,
+    serve,
+    database: startDatabase,
+    parley,
+    parleyAt,
+    close,
+    onClose: (run: () => Promise<unknown>) => void closers.push(run),
+  }
 }
 
 export type Rig = Awaited<ReturnType<typeof createRig>>

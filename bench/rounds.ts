@@ -40,6 +40,8 @@ export interface Plan {
   warm_ms: number
   window_ms: number
   quick: boolean
+  /** A commit whose hub runs beside this one's, where a row has room for it. */
+  against?: string
 }
 
 export type Samples = Map<string, LoadResult[]>

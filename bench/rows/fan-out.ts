@@ -1,6 +1,6 @@
 import type { Rig } from '../rig.ts'
 import { bareLane, hubLane, peopleOf, type Size } from '../rooms.ts'
-import { compare, growthLine, interleave, type Line, type Plan, spread, withLanes } from '../rounds.ts'
+import { type Comparison, compare, growthLine, interleave, type Line, type Plan, type Samples, spread, withLanes } from '../rounds.ts'
 
 const SMALL: Size = { rooms: 20, members: 5 }
 const LARGE: Size = { rooms: 4, members: 50 }
@@ -10,11 +10,13 @@ const HUGE: Size = { rooms: 2, members: 150 }
 export async function ephemeralFanOut(rig: Rig, plan: Plan): Promise<Line[]> {
   const [parley, bare, ws] = [await rig.parley(), await rig.serve('bare-socket-io'), await rig.serve('bare-ws')]
   const people = await peopleOf(parley)
+  const other = await otherHub(rig, plan)
   const lines: Line[] = []
   const costs: { size: number; cost: number }[] = []
   for (const size of sizes(plan)) {
     const lanes = [
       await hubLane(parley, people, { name: 'Parley', size, hasAgents: true }),
+      ...(await other.lane({ size, hasAgents: true })),
       bareLane(bare, { name: 'bare Socket.IO', size }),
       bareLane(ws, { name: 'bare ws', size, dialect: 'ws' }),
     ]
@@ -24,11 +26,12 @@ export async function ephemeralFanOut(rig: Rig, plan: Plan): Promise<Line[]> {
       const target = size.members === 50 ? { wall: 5 } : undefined
       lines.push(compare(samples, { ...about, baseline: 'bare Socket.IO', ...(target ? { target } : {}) }))
       lines.push(compare(samples, { ...about, baseline: 'bare ws' }))
+      lines.push(...other.compare(samples, about))
       costs.push({ size: size.members, cost: costPerPost(samples.get('Parley') ?? []) })
     })
   }
   lines.push(growth('B1', 'ephemeral', costs))
-  await stopAll(parley, bare, ws)
+  await stopAll(parley, bare, ws, other)
   return lines
 }
 
@@ -39,11 +42,13 @@ export async function durableFanOut(rig: Rig, plan: Plan): Promise<Line[]> {
   const bare = await rig.serve('bare-socket-io')
   const naive = await rig.serve('naive-hub', { MONGODB_URI: database.uri.replace(/\/(\?|$)/, '/naive$1') }, [database.pid])
   const people = await peopleOf(parley)
+  const other = await otherHub(rig, plan)
   const lines: Line[] = []
   const costs: { size: number; cost: number }[] = []
   for (const size of sizes(plan)) {
     const lanes = [
       await hubLane(parley, people, { name: 'Parley', size }),
+      ...(await other.lane({ size })),
       bareLane(bare, { name: 'bare Socket.IO', size }),
       bareLane(naive, { name: 'naive hub', size }),
     ]
@@ -55,14 +60,27 @@ export async function durableFanOut(rig: Rig, plan: Plan): Promise<Line[]> {
         lines.push(compare(samples, { ...about, baseline: 'bare Socket.IO', ...(target ? { target } : {}) }))
         const beatsNaive = size === SMALL && outstanding === 5 ? { target: { cpu: 10 } } : {}
         lines.push(compare(samples, { ...about, baseline: 'naive hub', ...beatsNaive }))
+        lines.push(...other.compare(samples, about))
         if (outstanding === 5) costs.push({ size: size.members, cost: costPerPost(samples.get('Parley') ?? []) })
       }
       if (size === SMALL) lines.push(await acknowledged(rig, plan, lines))
     })
   }
   lines.push(growth('B2', 'durable', costs))
-  await stopAll(parley, bare, naive)
+  await stopAll(parley, bare, naive, other)
   return lines
+}
+
+/** With `--against <commit>`: that commit's hub as one more lane of the same rounds, so that a change is measured where it was made. */
+async function otherHub(rig: Rig, { against }: Plan) {
+  if (against === undefined) return { lane: async () => [], compare: () => [], stop: async () => {} }
+  const { server, name } = await rig.parleyAt(against)
+  const people = await peopleOf(server)
+  return {
+    lane: async (about: { size: Size; hasAgents?: boolean }) => [await hubLane(server, people, { name, ...about })],
+    compare: (samples: Samples, about: Omit<Comparison, 'baseline'>) => [compare(samples, { ...about, baseline: name })],
+    stop: server.stop,
+  }
 }
 
 function targetOf(size: Size, outstanding: number): { wall?: number; cpu?: number } | undefined {

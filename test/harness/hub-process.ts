@@ -21,7 +21,7 @@ export interface HubProcess {
 
 export class RefusedToStart extends Error {}
 
-const MAIN = fileURLToPath(new URL('../../server/main.ts', import.meta.url))
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 // Below the ports that the system gives to outgoing connections: one of those may take the port of a hub that is just restarted, and a
 // client that knocks at a closed port of its own range can even be connected to itself.
@@ -48,12 +48,15 @@ export async function startHubProcess({
   data_dir,
   port,
   env = {},
+  root = ROOT,
 }: {
   data_dir: string
   port: number
   env?: Record<string, string>
+  /** The tree whose hub it is. */
+  root?: string
 }): Promise<HubProcess> {
-  const child = spawn(process.execPath, [MAIN], {
+  const child = spawn(process.execPath, [join(root, 'server/main.ts')], {
     env: {
       ...{ PATH: process.env['PATH'], HOME: data_dir, PARLEY_DATA_DIR: data_dir, PARLEY_PORT: String(port) },
       ...{ PARLEY_RATES: JSON.stringify(wideRates), ...env },
