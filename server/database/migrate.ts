@@ -5,6 +5,7 @@ import { rateLimits } from './migrations/0002-rate-limits.ts'
 import { agentKeys } from './migrations/0003-agent-keys.ts'
 import { auditFacets } from './migrations/0004-audit-facets.ts'
 import { idempotency } from './migrations/0005-idempotency.ts'
+import { userSessions } from './migrations/0006-user-sessions.ts'
 
 /** One step of the schema. Idempotent: a crash in the middle runs it again. */
 export interface Migration {
@@ -12,7 +13,7 @@ export interface Migration {
   up(connection: Connection): Promise<void>
 }
 
-const migrations: readonly Migration[] = [firstIndexes, rateLimits, agentKeys, auditFacets, idempotency]
+const migrations: readonly Migration[] = [firstIndexes, rateLimits, agentKeys, auditFacets, idempotency, userSessions]
 
 interface AppliedDocument {
   _id: string

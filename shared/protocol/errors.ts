@@ -37,6 +37,24 @@ export const errors = {
     title: 'The credentials are missing or not valid',
     fix: 'Sign in again, or use an active key.',
   },
+  PASSWORD_WRONG: {
+    status: 403,
+    retry: 'never',
+    title: 'The current password is not right',
+    fix: 'Give the password that you sign in with now, or ask an operator for a reset link.',
+  },
+  USER_STATUS: {
+    status: 409,
+    retry: 'never',
+    title: 'The user is not in the state for this',
+    fix: 'See `facts`: enable a disabled user first, invite an invited one again.',
+  },
+  OPERATOR_KEPT: {
+    status: 409,
+    retry: 'never',
+    title: 'The hub keeps its own admin',
+    fix: 'Leave the operator active and an admin; change another user.',
+  },
   PERMISSION_DENIED: {
     status: 403,
     retry: 'never',

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { wireEventSchema } from './events.ts'
 import { agentHttp } from './http-agents.ts'
 import { auditHttp } from './http-audit.ts'
+import { userHttp } from './http-users.ts'
 import { count, pageOf, pageQuery } from './lists.ts'
 import {
   epochSchema,
@@ -13,47 +14,12 @@ import {
   timeSchema,
   valueSchema,
 } from './primitives.ts'
-import { contractStates, userRoles } from './states.ts'
-
-const emailSchema = z.email().max(254)
-
-/** bcrypt reads 72 bytes and ignores the rest, so a longer password would be weaker than it looks. */
-const passwordSchema = z
-  .string()
-  .min(10)
-  .refine((text) => new TextEncoder().encode(text).length <= 72, 'use at most 72 bytes of UTF-8')
+import { contractStates } from './states.ts'
 
 export const http = {
   ...agentHttp,
   ...auditHttp,
-  'POST /users': {
-    body: z.object({
-      email: emailSchema,
-      name: z.string().trim().min(1).max(200),
-      password: passwordSchema,
-      roles: z.array(z.enum(userRoles)).min(1),
-    }),
-    answer: z.object({ user_id: idSchema }),
-  },
-  'POST /sessions': {
-    body: z.object({ email: z.string().max(254), password: z.string().max(1_000) }),
-    answer: z.object({ access_token: z.string(), refresh_token: z.string(), expires_in: z.int() }),
-  },
-  'POST /sessions/refresh': {
-    body: z.object({ refresh_token: z.string().max(200) }),
-    answer: z.object({ access_token: z.string(), refresh_token: z.string(), expires_in: z.int() }),
-  },
-  'POST /sign-in-links': {
-    body: z.object({ user_id: idSchema.exactOptional() }),
-    answer: z.object({ url: z.string(), expires_at: timeSchema }),
-  },
-  'POST /sign-in-links/redeem': {
-    body: z.object({ token: z.string().max(200) }),
-    answer: z.object({ user_id: idSchema, name: z.string() }),
-  },
-  'GET /me': {
-    answer: z.object({ id: z.string(), kind: z.enum(['user', 'agent']), name: z.string(), roles: z.array(z.enum(userRoles)) }),
-  },
+  ...userHttp,
   'POST /contracts': {
     body: z.object({
       title: z.string().trim().min(1).max(300),

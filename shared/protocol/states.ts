@@ -23,3 +23,7 @@ export type RoomRole = (typeof roomRoles)[number]
 export const userRoles = ['requester', 'provider', 'reviewer', 'admin'] as const
 /** What a human is to the company that runs the hub. Reviewers and admins are its staff. */
 export type UserRole = (typeof userRoles)[number]
+
+export const userStatuses = ['invited', 'active', 'disabled'] as const
+/** Whether a user may sign in: not yet, yes, no more. */
+export type UserStatus = (typeof userStatuses)[number]

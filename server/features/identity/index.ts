@@ -37,7 +37,7 @@ export interface Authenticate {
 export interface Identity {
   routes: Route[]
   authenticate: Authenticate
-  principals: Pick<Principals, 'find' | 'agent' | 'user'>
+  principals: Pick<Principals, 'find' | 'agent'>
   /** The user as whom the operator's token acts. */
   operator(): Promise<Principal>
   /** Counts that a connection's key was used. */

@@ -21,7 +21,7 @@ export function createPrincipals({
   keys,
 }: {
   model: Model
-  users: Pick<Users, 'find' | 'principal'>
+  users: Pick<Users, 'find'>
   keys: Pick<AgentKeys, 'use'>
 }) {
   async function agentOfKey(text: string): Promise<{ principal: Principal; expires_at_ms: number | null } | undefined> {
@@ -51,7 +51,7 @@ export function createPrincipals({
     return new Map(known.map((principal) => [principal.id, principal]))
   }
 
-  return { agentOfKey, user: users.principal, agent, find }
+  return { agentOfKey, agent, find }
 }
 
 export type Principals = ReturnType<typeof createPrincipals>

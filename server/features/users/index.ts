@@ -1,16 +1,23 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Connection } from 'mongoose'
 import type { UserRole } from '../../../shared/protocol/index.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Principal } from '../../core/principal.ts'
 import type { Audit } from '../../pipeline/audit.ts'
 import type { Route } from '../../pipeline/route.ts'
-import { createAccessTokens } from './access-token.ts'
-import { createBrowserSignIn } from './browser-sign-in.ts'
-import { createModel } from './model.ts'
+import { createAccessTokens, createKeyRing } from './access-token.ts'
+import { showsCookie } from './cookie.ts'
+import { createLoginThrottle } from './login-throttle.ts'
+import { createModel, type SessionDocument } from './model.ts'
+import { createOneTimeLinks } from './one-time-links.ts'
+import { createPasswords } from './passwords.ts'
 import { createPeople } from './people.ts'
-import { createRoutes } from './routes.ts'
+import { createRefreshTokens } from './refresh-token.ts'
 import { createSecrets } from './secrets.ts'
-import { createSessions } from './sessions.ts'
+import { sessionRoutes } from './session-routes.ts'
+import { createUserLife } from './user-life.ts'
+import { userRoutes } from './user-routes.ts'
+import { createUserSessions, isUnder } from './user-sessions.ts'
 
 export interface UserSettings {
   /** At least 32 bytes of entropy. Every other key is derived from it: another secret means new keys for all. */
@@ -40,7 +47,6 @@ export interface Users {
   ofCookie(header: string | undefined): Promise<Authenticated | undefined>
   /** Whether a Cookie header claims a session, good or not. */
   showsCookie(header: string | undefined): boolean
-  principal(id: string): Promise<Principal | undefined>
   find(ids: string[]): Promise<KnownUser[]>
   /** The user as whom the operator's token acts. */
   operator(): Promise<Principal>
@@ -67,27 +73,57 @@ export function createUsers({
   if (operator_token === '') throw new Error("the operator's token is empty")
   const model = createModel(connection)
   const secrets = createSecrets(secret)
-  const accessTokens = createAccessTokens({ keys: secrets.signingKeys, clock })
+  const accessTokens = createAccessTokens({ ring: createKeyRing({ derive: secrets.derive, clock }), clock })
+  const refreshTokens = createRefreshTokens(secrets.refreshMacKey)
   const people = createPeople({ model, secrets, clock, audit, agentsOf })
-  const sessions = createSessions({ model, secrets, accessTokens, clock, audit })
-  const browserSignIn = createBrowserSignIn({ model, secrets, clock, audit, public_url, onTrouble })
+  const sessions = createUserSessions({ model, secrets, accessTokens, refreshTokens, clock, audit, public_url, onTrouble })
+  const throttle = createLoginThrottle({ model, secrets, clock })
+  const passwords = createPasswords({ model, secrets, throttle, audit })
+  const links = createOneTimeLinks({ model, secrets, clock, audit, public_url })
+  const life = createUserLife({ model, clock, audit })
+  let operator_id: string | undefined
 
-  async function withPrincipal(proof: { user_id: string; expires_at_ms: number } | undefined): Promise<Authenticated | undefined> {
-    const principal = proof && (await people.principal(proof.user_id))
-    return principal && proof ? { principal, expires_at_ms: proof.expires_at_ms } : undefined
+  /** The store is read each time: nothing that ended lives on in a cache. */
+  async function proven(
+    user_id: string,
+    { session: finding, expires_at_ms }: { session: SessionDocument | Promise<SessionDocument | undefined>; expires_at_ms: number },
+  ): Promise<Authenticated | undefined> {
+    const [session, acting] = await Promise.all([finding, people.acting(user_id)])
+    if (session?.user_id !== user_id || acting === undefined || !isUnder(acting.user, session)) return undefined
+    return { principal: { ...acting.principal, credential: { kind: 'session', id: session._id } }, expires_at_ms }
+  }
+
+  async function operator(): Promise<Principal> {
+    operator_id ??= (await people.operator())._id
+    const acting = await people.acting(operator_id)
+    if (acting === undefined) throw new Error('the operator has no user any more')
+    return { ...acting.principal, credential: { kind: 'operator', id: 'operator' } }
+  }
+
+  async function ofToken(text: string): Promise<Authenticated | undefined> {
+    if (secrets.isSame(text, operator_token)) return { principal: await operator(), expires_at_ms: null }
+    const claims = accessTokens.verify(text)
+    return claims && proven(claims.user_id, { session: sessions.find(claims.session_id), expires_at_ms: claims.expires_at_ms })
+  }
+
+  async function ofCookie(header: string | undefined): Promise<Authenticated | undefined> {
+    const session = await sessions.findBrowser(header)
+    return session && proven(session.user_id, { session, expires_at_ms: session.expires_at.getTime() })
+  }
+
+  async function sessionOf({ authorization, cookie }: IncomingHttpHeaders): Promise<SessionDocument | undefined> {
+    if (authorization === undefined) return sessions.findBrowser(cookie)
+    const claims = accessTokens.verify(authorization.split(' ')[1] ?? '')
+    return claims && sessions.find(claims.session_id)
   }
 
   return {
-    routes: createRoutes({ people, sessions, browserSignIn }),
-    async ofToken(text) {
-      if (secrets.isSame(text, operator_token)) return { principal: await people.operator(), expires_at_ms: null }
-      return withPrincipal(accessTokens.verify(text))
-    },
-    ofCookie: async (header) => withPrincipal(await browserSignIn.find(header)),
-    showsCookie: browserSignIn.isShown,
-    principal: people.principal,
+    routes: [...sessionRoutes({ people, sessions, passwords, links, audit, sessionOf }), ...userRoutes({ people, life, links, throttle })],
+    ofToken,
+    ofCookie,
+    showsCookie,
     find: async (ids) => (await people.find(ids)).map(({ _id, name, roles }) => ({ id: _id, kind: 'user', name, roles })),
-    operator: people.operator,
+    operator,
     start: () => people.ensureOperator(),
   }
 }

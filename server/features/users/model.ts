@@ -1,5 +1,5 @@
 import { type Connection, type mongo, Schema } from 'mongoose'
-import type { By, UserRole } from '../../../shared/protocol/index.ts'
+import type { By, UserRole, UserStatus } from '../../../shared/protocol/index.ts'
 
 export interface UserDocument {
   /** UUID version 7, as every `_id` here that is no hash. */
@@ -8,41 +8,59 @@ export interface UserDocument {
   email: string
   name: string
   roles: UserRole[]
+  status: UserStatus
   created_at: Date
   /** bcrypt. Absent: this user signs in by link only. */
   password_hash?: string
+  /**
+   * Counts up when all that was given out ends: the user's sessions, and links that would open one. Each holds the number that it was made
+   * under, so one update of this document ends them all, and what was under way meanwhile is born ended.
+   */
+  sessions_version: number
+  /** Somebody asked for a new password in this user's name, and nobody has set one since. */
+  reset_asked_at?: Date
   /** The user that the hub made for itself: its operator. */
   built_in?: 'operator'
 }
 
-/** One sign-in by password and all refresh tokens that followed from it. In one document, so that a rotation and its misuse cannot cross. */
-export interface TokenFamilyDocument {
+/** One sign-in, and all refresh tokens that followed from it. In one document, so that a rotation and its misuse cannot cross. */
+export interface SessionDocument {
   _id: string
   user_id: string
-  /** Of the one refresh token that is good now. */
+  kind: 'browser' | 'token'
+  /** Of the cookie's value, or of the one refresh token that is good now. */
   hash: string
-  generation: number
+  sessions_version: number
+  /** What it was begun with, in a few words. */
+  device: string
   created_at: Date
+  last_used_at: Date
   expires_at: Date
   ended_at: Date | null
-  end_reason?: 'reused'
+  end_reason?: 'signed_out' | 'reused'
 }
 
-export interface SignInLinkDocument {
+export type LinkKind = 'sign-in' | 'invitation' | 'password-reset'
+
+export interface LinkDocument {
   /** Hash of the token in the link. */
   _id: string
+  kind: LinkKind
   user_id: string
+  sessions_version: number
   created_at: Date
   created_by: By
   expires_at: Date
   used_at: Date | null
 }
 
-export interface BrowserSessionDocument {
-  /** Hash of the cookie's value. */
+/** Failed sign-ins of one subject in one window, and how long an account is at home in a network. */
+export interface SignInCountDocument {
+  /** Hash of the subject. */
   _id: string
-  user_id: string
-  created_at: Date
+  failures: number
+  ends_at: Date
+  trusted_until: Date | null
   expires_at: Date
 }
 
@@ -55,9 +73,9 @@ export function createModel(connection: Connection) {
   }
   return {
     users: collection<UserDocument>('User', 'users'),
-    tokenFamilies: collection<TokenFamilyDocument>('TokenFamily', 'token_families'),
-    signInLinks: collection<SignInLinkDocument>('SignInLink', 'sign_in_links'),
-    browserSessions: collection<BrowserSessionDocument>('BrowserSession', 'browser_sessions'),
+    sessions: collection<SessionDocument>('UserSession', 'user_sessions'),
+    links: collection<LinkDocument>('OneTimeLink', 'one_time_links'),
+    signInCounts: collection<SignInCountDocument>('SignInCount', 'sign_in_counts'),
   }
 }
 

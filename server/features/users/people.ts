@@ -6,7 +6,13 @@ import { type Asked, type Audit, recordThenAct } from '../../pipeline/audit.ts'
 import { isDuplicateKey, type Model, type UserDocument } from './model.ts'
 import type { Secrets } from './secrets.ts'
 
-const OPERATOR = { name: 'Operator', email: 'operator@parley.invalid', roles: ['admin'] } satisfies Partial<UserDocument>
+interface NewUser {
+  email: string
+  name: string
+  roles: UserRole[]
+}
+
+const OPERATOR = { name: 'Operator', email: 'operator@parley.invalid', roles: ['admin'], status: 'active' } satisfies Partial<UserDocument>
 const OPERATOR_TRIES = 5
 
 /** The users themselves: makes them, finds them, and says as whom each acts. */
@@ -24,41 +30,52 @@ export function createPeople({
   /** The agents that a user owns. */
   agentsOf(user_id: string): Promise<string[]>
 }) {
-  let operator_id: string | undefined
-
-  const now = () => new Date(clock.now())
-
-  async function create(
-    { email, name, password, roles }: { email: string; name: string; password: string; roles: UserRole[] },
-    asked: Asked,
-  ) {
-    const user: UserDocument = {
-      _id: uuidv7({ msecs: clock.now() }),
-      email: email.toLowerCase(),
-      name,
-      roles: [...new Set(roles)],
-      created_at: now(),
-      password_hash: await secrets.hashPassword(password),
-    }
-    const subject = { type: 'user', id: user._id }
-    await recordThenAct(audit, { type: 'user.created', ...asked, subject, metadata: { name, roles: user.roles } }, () => insert(user))
-    return { user_id: user._id }
+  /** A second try with the same id, after one that was cut off, finds the user that it made. */
+  async function create(_id: string, { password, ...given }: NewUser & { password: string }, asked: Asked): Promise<UserDocument> {
+    const before = await users.findOne({ _id, email: known(given).email })
+    if (before !== null) return before
+    const password_hash = await secrets.hashPassword(password)
+    return insert({ ...blank(), _id, ...known(given), status: 'active', password_hash }, { type: 'user.created', asked })
   }
 
-  async function insert(user: UserDocument): Promise<void> {
-    try {
-      await users.insertOne(user)
-    } catch (cause) {
-      if (!isDuplicateKey(cause)) throw cause
-      throw new ParleyError('ALREADY_EXISTS', { errors: [{ pointer: '/email', detail: 'a user has this address' }] }, { cause })
+  /** Makes a user that may set a password by an invitation. Who is invited again gets what is said then, and the invitation before is spent. */
+  async function invite(given: NewUser, asked: Asked): Promise<UserDocument> {
+    const { email, ...said } = known(given)
+    const invited = await users.findOne({ email, status: 'invited' })
+    if (invited === null) return insert({ ...blank(), email, ...said, status: 'invited' }, { type: 'user.invited', asked })
+    const draft = {
+      type: 'user.invited' as const,
+      ...asked,
+      subject: { type: 'user', id: invited._id },
+      metadata: { ...said, again: true },
     }
+    const again = { $set: said, $inc: { sessions_version: 1 } }
+    const found = await recordThenAct(audit, draft, () =>
+      users.findOneAndUpdate({ _id: invited._id, status: 'invited' }, again, { returnDocument: 'after' }),
+    )
+    return found ?? refuse(taken())
   }
+
+  async function insert(
+    user: UserDocument,
+    { type, asked }: { type: 'user.created' | 'user.invited'; asked: Asked },
+  ): Promise<UserDocument> {
+    const { _id, name, roles } = user
+    await recordThenAct(audit, { type, ...asked, subject: { type: 'user', id: _id }, metadata: { name, roles } }, async () => {
+      await users.insertOne(user).catch((cause: unknown) => {
+        throw isDuplicateKey(cause) ? taken(cause) : cause
+      })
+    })
+    return user
+  }
+
+  const blank = () => ({ _id: uuidv7({ msecs: clock.now() }), created_at: new Date(clock.now()), sessions_version: 1 })
 
   /** Makes the operator's user if there is none. Of several hubs that start at once, one makes it and all find it. */
   async function ensureOperator(tries = OPERATOR_TRIES): Promise<void> {
     if ((await users.findOne({ built_in: 'operator' })) !== null) return
     try {
-      await users.insertOne({ _id: uuidv7({ msecs: clock.now() }), ...OPERATOR, created_at: now(), built_in: 'operator' })
+      await users.insertOne({ ...blank(), ...OPERATOR, built_in: 'operator' })
     } catch (cause) {
       // Another hub was first, and the store says so as a duplicate, or (FerretDB) as a deadlock: look again.
       if (tries <= 1) throw cause
@@ -66,22 +83,37 @@ export function createPeople({
     }
   }
 
-  async function operator(): Promise<Principal> {
-    operator_id ??= (await users.findOne({ built_in: 'operator' }))?._id
-    const found = operator_id === undefined ? undefined : await principal(operator_id)
-    if (found === undefined) throw new Error('the operator has no user: identity was not started')
-    return found
+  /** The user as whom the operator's token acts. */
+  async function operator(): Promise<UserDocument> {
+    return (await users.findOne({ built_in: 'operator' })) ?? refuse(new Error('the operator has no user: identity was not started'))
   }
 
-  /** Reads the store each time: a role that was taken must not live on in a cache. */
-  async function principal(id: string): Promise<Principal | undefined> {
-    const [found, owns] = await Promise.all([users.findOne({ _id: id }), agentsOf(id)])
-    return found === null ? undefined : { kind: 'user', id, name: found.name, roles: found.roles, owns }
+  /** A user and what it acts as. Reads the store each time: a role that was taken must not live on in a cache. */
+  async function acting(id: string): Promise<{ user: UserDocument; principal: Principal } | undefined> {
+    const [user, owns] = await Promise.all([users.findOne({ _id: id }), agentsOf(id)])
+    return user === null ? undefined : { user, principal: { kind: 'user', id, name: user.name, roles: user.roles, owns } }
+  }
+
+  /** Throws NOT_FOUND for an id that is none, too. */
+  async function get(id: string): Promise<UserDocument> {
+    return (await users.findOne({ _id: id })) ?? refuse(new ParleyError('NOT_FOUND'))
   }
 
   const find = (ids: string[]): Promise<UserDocument[]> => users.find({ _id: { $in: ids } }).toArray()
 
-  return { create, ensureOperator, operator, principal, find }
+  return { create, invite, ensureOperator, operator, acting, get, find }
 }
 
 export type People = ReturnType<typeof createPeople>
+
+function known({ email, name, roles }: NewUser) {
+  return { email: email.toLowerCase(), name, roles: [...new Set(roles)] }
+}
+
+function taken(cause?: unknown): ParleyError {
+  return new ParleyError('ALREADY_EXISTS', { errors: [{ pointer: '/email', detail: 'a user has this address' }] }, { cause })
+}
+
+function refuse(error: Error): never {
+  throw error
+}

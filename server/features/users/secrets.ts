@@ -1,65 +1,65 @@
-import { createHmac, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import bcrypt from 'bcrypt'
 import { ParleyError } from '../../../shared/protocol/index.ts'
 import { deriveKey } from '../../core/derive-key.ts'
 
-export type TokenKind = 'refresh' | 'sign-in-link' | 'browser-session'
-
-// Newest last: it signs, and the older ones verify what they signed.
-const SIGNING_KEY_IDS = ['1'] as const
+const tokenKinds = ['refresh', 'browser-session', 'sign-in', 'invitation', 'password-reset', 'sign-in-count'] as const
+/** What a hash is of: the same text of two kinds has two hashes. */
+export type TokenKind = (typeof tokenKinds)[number]
 
 const BCRYPT_COST = 12
 const BCRYPT_MOST_BYTES = 72
 // Of a random text that nobody kept: an unknown user costs the same time as a wrong password.
 const NOBODYS_HASH = '$2b$12$4Q.bTUulFIYDoG1hTXHxWutcRio1gY.ZBvRac9Cd7xmAZ5DRT6BNG'
 // Each costs a core about a quarter of a second, in the thread pool that files and DNS use too.
-const MOST_COMPARISONS = 16
+const MOST_UNDER_WAY = 16
 
 /** What passwords and tokens are hashed and signed under, each key derived from the hub's one secret for its one purpose. */
 export function createSecrets(secret: string) {
   const derive = (purpose: string) => deriveKey(secret, purpose)
-  const tokenKeys: Record<TokenKind, KeyObject> = {
-    refresh: derive('token-hash/refresh'),
-    'sign-in-link': derive('token-hash/sign-in-link'),
-    'browser-session': derive('token-hash/browser-session'),
-  }
+  const tokenKeys = new Map(tokenKinds.map((kind) => [kind, derive(`token-hash/${kind}`)]))
   const compareKey = derive('compare')
-  let comparisons = 0
+  let under_way = 0
 
-  /** Takes the same time without a hash. Throws OVERLOADED rather than let a queue of comparisons grow. */
-  async function matchesPassword(password: string, hash: string | undefined): Promise<boolean> {
-    if (comparisons >= MOST_COMPARISONS) throw new ParleyError('OVERLOADED', { retry_after_ms: 1_000 })
-    comparisons += 1
+  /** Throws OVERLOADED rather than let a queue grow. */
+  async function bounded<T>(compute: () => Promise<T>): Promise<T> {
+    if (under_way >= MOST_UNDER_WAY) throw new ParleyError('OVERLOADED', { retry_after_ms: 1_000 })
+    under_way += 1
     try {
-      const matches = await bcrypt.compare(password, hash ?? NOBODYS_HASH)
-      // bcrypt reads 72 bytes: a longer text that begins like the password is not the password.
-      return matches && hash !== undefined && Buffer.byteLength(password) <= BCRYPT_MOST_BYTES
+      return await compute()
     } finally {
-      comparisons -= 1
+      under_way -= 1
     }
   }
 
+  /** Takes the same time without a hash. */
+  async function matchesPassword(password: string, hash: string | undefined): Promise<boolean> {
+    const matches = await bounded(() => bcrypt.compare(password, hash ?? NOBODYS_HASH))
+    // bcrypt reads 72 bytes: a longer text that begins like the password is not the password.
+    return matches && hash !== undefined && Buffer.byteLength(password) <= BCRYPT_MOST_BYTES
+  }
+
+  function hashToken(kind: TokenKind, text: string): string {
+    const key = tokenKeys.get(kind)
+    if (key === undefined) throw new Error(`nothing is hashed as ${kind}`)
+    return createHmac('sha256', key).update(text).digest('hex')
+  }
+
   return {
-    /** By `kid`; the last one signs. */
-    signingKeys: new Map<string, KeyObject>(SIGNING_KEY_IDS.map((kid) => [kid, derive(`access-token/${kid}`)])),
+    derive,
     /** Proves that the hub made a refresh token, before any database read. */
     refreshMacKey: derive('refresh-mac'),
-
-    hashToken: (kind: TokenKind, text: string) => hmac(tokenKeys[kind], text),
+    hashToken,
     /** In a time that tells nothing about where, or by how many characters, they differ. */
     isSame: (a: string, b: string) =>
       timingSafeEqual(createHmac('sha256', compareKey).update(a).digest(), createHmac('sha256', compareKey).update(b).digest()),
 
-    hashPassword: (password: string) => bcrypt.hash(password, BCRYPT_COST),
+    hashPassword: (password: string) => bounded(() => bcrypt.hash(password, BCRYPT_COST)),
     matchesPassword,
   }
 }
 
 export type Secrets = ReturnType<typeof createSecrets>
-
-function hmac(key: KeyObject, text: string): string {
-  return createHmac('sha256', key).update(text).digest('hex')
-}
 
 const TOKEN_BYTES = 32
 const TOKEN_SHAPE = /^[\w-]{43}$/

@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { type IncomingMessage, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { crc32 } from 'node:zlib'
 import mongoose, { type Connection } from 'mongoose'
 import { composeHub, type Hub } from '../../../server/compose.ts'
@@ -24,6 +27,11 @@ export interface Answer {
 
 export interface Credentials {
   bearer?: string
+  /** The loopback address to come from: another network, as the hub sees it. */
+  from?: string
+  /** Another hub on the same database. */
+  at?: Pick<Hub, 'url'>
+  agent?: string
   /** Sent with the hub's own Origin, as a browser does. */
   cookie?: string
 }
@@ -61,17 +69,23 @@ export async function startIdentityHub() {
   const connection = await mongoose.createConnection(mongodb_uri, { dbName: database_name }).asPromise()
   let people = 0
 
-  async function ask(method: string, path: string, { body, bearer, cookie }: Credentials & { body?: unknown } = {}): Promise<Answer> {
-    const [{ url }] = hubs
+  async function ask(method: string, path: string, given: Credentials & { body?: unknown; match?: string } = {}): Promise<Answer> {
+    const { body, bearer, cookie, from, at, agent, match } = given
+    const url = at?.url ?? hubs[0].url
     const headers = {
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }),
-      ...(cookie === undefined ? {} : { cookie, origin: url }),
+      ...(cookie === undefined ? {} : { cookie, origin: hubs[0].url }),
+      ...(agent === undefined ? {} : { 'user-agent': agent }),
+      ...(match === undefined ? {} : { 'if-match': match }),
     }
-    const answer = await fetch(url + path, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) })
-    const text = await answer.text()
+    const asked = request(url + path, { method, headers, agent: false, ...(from === undefined ? {} : { localAddress: from }) })
+    asked.end(body === undefined ? undefined : JSON.stringify(body))
+    const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+    const content = await text(answer)
+    const told = new Headers(Object.fromEntries(Object.entries(answer.headers).map(([name, value]) => [name, String(value)])))
     // The cast holds: every answer of the hub is an object, or empty.
-    return { status: answer.status, headers: answer.headers, body: text === '' ? {} : (JSON.parse(text) as Json) }
+    return { status: answer.statusCode ?? 0, headers: told, body: content === '' ? {} : (JSON.parse(content) as Json) }
   }
 
   const post = (path: string, body: unknown, as: Credentials = {}) => ask('POST', path, { body, ...as })
@@ -83,7 +97,8 @@ export async function startIdentityHub() {
     return { ...made, email, user_id: String(made.body['user_id']) }
   }
 
-  const signIn = (email: string, password = PASSWORD) => post('/sessions', { email, password })
+  const signIn = (email: string, password = PASSWORD, as: Credentials = {}) => post('/sessions', { email, password }, as)
+  const cookieIn = ({ headers }: Answer) => headers.get('set-cookie')?.split(';')[0] ?? ''
   const redeem = (token: unknown) => post('/sign-in-links/redeem', { token })
 
   async function newLink(): Promise<string> {
@@ -92,11 +107,11 @@ export async function startIdentityHub() {
   }
 
   return {
-    ...{ ask, post, operator, newEmail, newUser, signIn, redeem, newLink, clock, connection, logged },
+    ...{ ask, post, operator, newEmail, newUser, signIn, redeem, newLink, cookieIn, clock, connection, logged },
     me: (bearer: unknown) => ask('GET', '/me', { bearer: String(bearer) }),
     newAgent: async (as: Credentials = {}) => (await post('/agents', { name: 'Ada' }, as)).body,
     signedIn: async (email: string): Promise<Credentials> => ({ bearer: String((await signIn(email)).body['access_token']) }),
-    newCookie: async () => (await redeem(await newLink())).headers.get('set-cookie')?.split(';')[0] ?? '',
+    newCookie: async () => cookieIn(await redeem(await newLink())),
 
     /** More hubs on the same database, all at once. */
     async startMore(count: number): Promise<Hub[]> {
