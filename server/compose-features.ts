@@ -74,6 +74,11 @@ export async function composeFeatures(deps: FeatureDeps) {
     publish: (stream, news) => {
       if (isAuditStream(stream)) return
       const began = performance.now()
+      // Whoever wrote it: what is streamed behind it is refused, and what was is read from the database.
+      for (const { event } of news) {
+        const call_id = tools.endedCall(event)
+        if (call_id !== undefined) streams.forget(call_id)
+      }
       deliver(stream, news)
       meter.delivered(performance.now() - began)
       reactors.takeUp(
@@ -97,7 +102,7 @@ export async function composeFeatures(deps: FeatureDeps) {
     return new Map([...found].map(([id, { kind, name }]) => [id, { id, kind, name }]))
   }
   const toolsOf = (agent_id: string) => tools.readToolSet(toolModels, agent_id)
-  const streams = tools.createCallStreams({ models: toolModels, most_bytes: limits.stream_bytes, onTrouble })
+  const streams = tools.createCallStreams({ parts: tools.createStreamParts(toolModels, clock), limits, onTrouble })
   const turns = tools.createCallTurns()
   const validators = tools.createInputValidators({ clock })
   const sessions = agents.createAgentSessions(clock)
@@ -152,7 +157,6 @@ export async function composeFeatures(deps: FeatureDeps) {
       clock,
       limits,
       dispatch,
-      streams,
       cancelByHub: (frame) => asSystem(systemCalls.cancelByHub, frame),
     }),
   )
@@ -263,6 +267,8 @@ export async function composeFeatures(deps: FeatureDeps) {
       follower.start()
     },
     waiting: log.waiting,
+    /** What is kept in memory of rooms and of running streams. */
+    held: () => ({ rooms: log.held(), ...streams.held() }),
     /** Answers the frames that wait. */
     async flush(): Promise<void> {
       await log.flush()

@@ -161,6 +161,7 @@ export async function composeHub({
       connections: sockets.connections,
       queued_bytes: sockets.queuedBytes,
       waiting_frames: features.waiting,
+      held: features.held,
     })
     meter.audit.watch(audit.waiting)
     await features.start()

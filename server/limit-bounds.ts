@@ -16,6 +16,7 @@ export const limitBounds: Record<keyof Limits, readonly [least: number, most: nu
   principal_frames_per_s: [1, 1_000_000],
   room_frames_per_s: [1, 1_000_000],
   stream_bytes: [4 * KIB, 256 * MIB],
+  stream_parts: [1_000, 10_000_000],
   tools: [1, 10_000],
   input_depth: [8, 200],
   heartbeat_ms: [SECOND, HOUR],

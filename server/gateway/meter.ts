@@ -20,6 +20,8 @@ export interface Gauges {
   connections(): number
   queued_bytes(): number
   waiting_frames(): number
+  /** What is kept in memory of rooms and of running streams. */
+  held(): { rooms: number; streams: number; bytes: number }
   /** Frames written straight to TCP, and handed to engine.io's queue. */
   written(): { direct: number; queued: number }
 }
@@ -77,10 +79,13 @@ export function createMeter(): Meter {
       dropped: () => droppedAudits.inc(),
       watch: (waiting) => gauge('audit_waiting', 'Audit events that wait for the database', waiting),
     },
-    watch: ({ connections, queued_bytes, waiting_frames, written }) => {
+    watch: ({ connections, queued_bytes, waiting_frames, held, written }) => {
       gauge('connections', 'Open connections', connections)
       gauge('queued_bytes', 'Bytes that clients have not read yet', queued_bytes)
       gauge('waiting_frames', 'Frames that wait for the database', waiting_frames)
+      gauge('rooms', 'Rooms that are kept in memory', () => held().rooms)
+      gauge('streams', 'Streams of running calls that are kept in memory', () => held().streams)
+      gauge('stream_bytes', 'Bytes of these streams', () => held().bytes)
       new Counter({
         name: 'parley_written_total',
         help: 'Frames to clients by their way: written straight to TCP, or queued by engine.io',

@@ -52,7 +52,11 @@ export function decideSection(
   let taken = 0
   while (taken < stream.queue.length && taken < MOST_PER_STREAM && room.events > 0 && room.bytes > 0) {
     const submission = stream.queue[taken++]
-    if (submission === undefined || submission.settled) continue
+    if (submission === undefined) continue
+    if (submission.settled) {
+      submission.drop()
+      continue
+    }
     const place = keyOf(submission.actor.id, submission.key)
     if (places.has(place)) {
       // The same key twice in one commit: the second is put back, and finds the first in the log.

@@ -42,6 +42,11 @@ export interface RecordedCommand<T extends RoomFrameType, Facts = undefined> {
   sameAs?(frame: Payload<T>): object
   /** Reads what `decide` needs beside the room. Runs before it is known whether the actor may. The hub's own frames have no session. */
   prepare?(frame: Payload<T>, contract_id: string, sender: { session: Session | undefined }): Promise<Facts>
+  /**
+   * Lets go of what `prepare` took hold of. Called once, when it is certain whether the frame was recorded; that may be long after
+   * its sender was told UNAVAILABLE.
+   */
+  release?(facts: Facts, isRecorded: boolean): void
   decide(room: RoomView, frame: Payload<T>, context: DecideContext<Facts>): Decision
   ack(committed: Committed, epoch: string): T extends FrameType ? FrameAck<T> : unknown
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
-import { ParleyError, type RoomView } from '../../shared/protocol/index.ts'
+import type { RoomView } from '../../shared/protocol/index.ts'
 import { emptyRoom, evolve } from '../../shared/rules/evolve.ts'
 import { type Clock, isoTime } from '../core/clock.ts'
 import type { Annotate } from './batch.ts'
@@ -10,6 +10,7 @@ import { asRefusal } from './refusals.ts'
 import type { Snapshot, SnapshotStore } from './snapshot-store.ts'
 import { emptyStream, fold, fromTail, type Stream } from './stream.ts'
 import type { Committed, Draft, Submission } from './submission.ts'
+import { createWaiting, defaultBounds } from './waiting.ts'
 
 export interface LogOptions {
   store: EventStore
@@ -46,15 +47,6 @@ const READ_AT_ONCE = 2_000
 /** Streams a node keeps folded. One costs a few hundred kilobytes at most, with its hot tail. */
 const MOST_STREAMS = 2_000
 
-const defaultBounds = {
-  /** Frames that may wait in all. Past it the hub says OVERLOADED: a bounded queue, and never a silent accept. */
-  /** The same in bytes of their payloads. */
-  waiting_bytes: 67_108_864,
-  waiting: 20_000,
-  /** How long a frame waits for the database before its sender is told UNAVAILABLE. */
-  give_up_ms: 10_000,
-}
-
 /** The log: the only way history changes, and the only place it is read from. */
 export function createLog(options: LogOptions) {
   const { store, snapshots, clock } = options
@@ -63,8 +55,11 @@ export function createLog(options: LogOptions) {
   const reading = new Map<string, Promise<StoredEvent[]>>()
   const refreshing = new Map<string, Refresh>()
   const bounds = { ...defaultBounds, ...options.bounds }
-  let waiting = 0
-  let waiting_bytes = 0
+  const waiting = createWaiting(bounds, (draft) => {
+    // Nobody waits for it any more, so it takes up no room either while the database is away.
+    const queue = streams.get(draft.stream)?.queue ?? []
+    while (queue[0]?.settled) queue.shift()?.drop()
+  })
 
   const committer = createCommitter({
     ...{ store, refresh, annotate: options.annotate, onTrouble: options.onTrouble },
@@ -88,32 +83,7 @@ export function createLog(options: LogOptions) {
    * key asked again says so.
    */
   function submit(draft: Draft): Promise<Committed> {
-    if (waiting >= bounds.waiting || waiting_bytes >= bounds.waiting_bytes)
-      return Promise.reject(new ParleyError('OVERLOADED', { waiting }))
-    const bytes = draft.bytes ?? 0
-    waiting++
-    waiting_bytes += bytes
-    return new Promise<Committed>((resolve, reject) => {
-      const submission: Submission = {
-        ...draft,
-        settled: false,
-        resolve: (committed) => settle(() => resolve(committed)),
-        reject: (error) => settle(() => reject(error)),
-      }
-      const giveUp = setTimeout(() => {
-        submission.reject(new ParleyError('UNAVAILABLE', { waited_ms: bounds.give_up_ms }))
-        // Nobody waits for it any more, so it takes up no room either while the database is away.
-        const queue = streams.get(draft.stream)?.queue ?? []
-        while (queue[0]?.settled) queue.shift()
-      }, bounds.give_up_ms)
-      const settle = (finish: () => void) => {
-        if (submission.settled) return
-        submission.settled = true
-        waiting--
-        waiting_bytes -= bytes
-        clearTimeout(giveUp)
-        finish()
-      }
+    return waiting.take(draft, (submission) => {
       const cached = streams.get(draft.stream)
       if (cached !== undefined) return enqueue(cached, submission)
       // A load that begins now finds all that was committed before the frame came.
@@ -289,7 +259,9 @@ export function createLog(options: LogOptions) {
     roomAt,
     /** The stream if this node has it folded. */
     cached: (id: string) => streams.get(id),
-    waiting: () => waiting,
+    waiting: waiting.count,
+    /** How many streams are kept folded. */
+    held: () => streams.size,
     flush: committer.flush,
   }
 }

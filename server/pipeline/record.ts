@@ -4,6 +4,7 @@ import type { RoomFrameType } from '../core/authorize.ts'
 import { authorize } from '../core/authorize.ts'
 import type { Principal } from '../core/principal.ts'
 import type { Payload, RecordedCommand } from './command.ts'
+import { createFrameOrder, type Ordered } from './frame-order.ts'
 import type { Log } from './log.ts'
 import type { LogMeter } from './log-meter.ts'
 import type { Session } from './session.ts'
@@ -19,6 +20,8 @@ export function contractOf(stream: string): string {
 
 /** Sends one frame down the road to the log: authorized and decided on the room as it is when its turn comes. */
 export function createRecord(log: Log, meter: LogMeter) {
+  const inOrder = createFrameOrder()
+
   return async function record<T extends RoomFrameType, Facts>(
     command: RecordedCommand<T, Facts>,
     frame: Payload<T>,
@@ -26,24 +29,37 @@ export function createRecord(log: Log, meter: LogMeter) {
   ): Promise<Committed> {
     const session = 'principal' in sender ? sender : undefined
     const actor = 'principal' in sender ? sender.principal : sender
-    const contract_id = command.contractOf === undefined ? ownContract(frame) : await command.contractOf(frame)
-    // The cast holds: a command without `prepare` declares its facts undefined.
-    const facts = (await command.prepare?.(frame, contract_id, { session })) as Facts
-    const text = canonicalJson({ type: command.type, frame: command.sameAs?.(frame) ?? frame })
-    const committed = await log.submit({
-      stream: streamOf(contract_id),
-      actor,
-      key: command.keyOf(frame),
-      hash: hash('sha256', text, 'hex'),
-      bytes: text.length,
-      decide: (room, moment) => {
-        const role = command.type === 'contract.open' ? 'system' : authorize(room, command.type, actor)
-        return command.decide(room, frame, { ...moment, actor, role, facts })
-      },
-    })
+    const contract = command.contractOf === undefined ? ownContract(frame) : command.contractOf(frame)
+    const prepare = command.prepare && ((contract_id: string) => command.prepare?.(frame, contract_id, { session }) as Promise<Facts>)
+    const committed = await (session === undefined
+      ? atOnce({ contract, prepare, submit })
+      : inOrder(session.id, { contract, prepare, submit }))
     if (committed.duplicate) meter.duplicate()
     return committed
+
+    function submit(contract_id: string, facts: Facts): Promise<Committed> {
+      const text = canonicalJson({ type: command.type, frame: command.sameAs?.(frame) ?? frame })
+      return log.submit({
+        stream: streamOf(contract_id),
+        actor,
+        key: command.keyOf(frame),
+        hash: hash('sha256', text, 'hex'),
+        bytes: text.length,
+        decide: (room, moment) => {
+          const role = command.type === 'contract.open' ? 'system' : authorize(room, command.type, actor)
+          return command.decide(room, frame, { ...moment, actor, role, facts })
+        },
+        ...(command.release === undefined ? {} : { certain: (isRecorded) => command.release?.(facts, isRecorded) }),
+      })
+    }
   }
+}
+
+/** The hub's own frames stand in no order. */
+async function atOnce<Facts, T>({ contract, prepare, submit }: Ordered<Facts, T>): Promise<T> {
+  const contract_id = await contract
+  // The cast holds: a command without `prepare` declares its facts undefined.
+  return submit(contract_id, (await prepare?.(contract_id)) as Facts)
 }
 
 export type RecordFrame = ReturnType<typeof createRecord>

@@ -29,6 +29,8 @@ export interface Draft {
   /** About how much memory it takes while it waits. */
   bytes?: number
   decide(room: RoomView, moment: Moment): Decision
+  /** Called once, when it is certain whether it was recorded: at the answer, or after it when that was UNAVAILABLE. */
+  certain?(isRecorded: boolean): void
 }
 
 export interface Committed {
@@ -43,6 +45,8 @@ export interface Submission extends Draft {
   fresh?: boolean
   resolve(committed: Committed): void
   reject(error: unknown): void
+  /** Left out of the commits, because nobody waits for it any more. */
+  drop(): void
 }
 
 /**

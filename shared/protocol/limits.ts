@@ -9,6 +9,7 @@ export const limitsSchema = z.object({
   principal_frames_per_s: z.number(),
   room_frames_per_s: z.number(),
   stream_bytes: z.number(),
+  stream_parts: z.number(),
   tools: z.number(),
   input_depth: z.number(),
   heartbeat_ms: z.number(),
@@ -32,6 +33,8 @@ export const defaultLimits: Limits = {
   room_frames_per_s: 2_000,
   // A stream is read back whole for late joiners, so it must fit in memory many times over.
   stream_bytes: 8_388_608,
+  // A chunk may be empty, and each one is a row.
+  stream_parts: 100_000,
   tools: 128,
   input_depth: 64,
   heartbeat_ms: 15_000,

@@ -1,11 +1,10 @@
-import type { EventType, Limits } from '../../../shared/protocol/index.ts'
+import type { EventType, Limits, RecordedEvent } from '../../../shared/protocol/index.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { StoredEvent } from '../../pipeline/event-store.ts'
 import type { Log } from '../../pipeline/log.ts'
 import type { ReactorTable } from '../../pipeline/reactors.ts'
 import { contractOf } from '../../pipeline/record.ts'
 import type { Timers } from '../../pipeline/timers.ts'
-import type { CallStreams } from './call-streams.ts'
 import type { Dispatch } from './dispatch.ts'
 
 export interface CallReactorDeps {
@@ -14,7 +13,6 @@ export interface CallReactorDeps {
   clock: Clock
   limits: Limits
   dispatch: Dispatch
-  streams: CallStreams
   cancelByHub(frame: { contract_id: string; call_id: string; code: string; message: string }): Promise<void>
 }
 
@@ -28,8 +26,15 @@ const terminals = [
   'call.expired',
 ] as const satisfies EventType[]
 
+const isTerminal: ReadonlySet<string> = new Set(terminals)
+
+/** The call that the event ended. */
+export function endedCall({ type, data }: RecordedEvent): string | undefined {
+  return isTerminal.has(type) && 'call_id' in data ? data.call_id : undefined
+}
+
 /** What follows from a call's events: its timers, and the word to the agent. Made here and not by the command, so that no crash leaves a call without an end. */
-export function createCallReactor({ log, timers, clock, limits, dispatch, streams, cancelByHub }: CallReactorDeps): ReactorTable {
+export function createCallReactor({ log, timers, clock, limits, dispatch, cancelByHub }: CallReactorDeps): ReactorTable {
   async function react(stream: string, { event }: StoredEvent): Promise<void> {
     const contract_id = contractOf(stream)
     const { room } = await log.open(stream)
@@ -100,7 +105,6 @@ export function createCallReactor({ log, timers, clock, limits, dispatch, stream
   }
 
   async function clear(call_id: string): Promise<void> {
-    streams.forget(call_id)
     await timers.disarm([`timeout:${call_id}`, `cancel:${call_id}`, `abandon:${call_id}`])
   }
 

@@ -1,7 +1,8 @@
-import { ParleyError, type StreamSeal } from '../../../shared/protocol/index.ts'
+import { ParleyError } from '../../../shared/protocol/index.ts'
 import type { RecordedCommand } from '../../pipeline/command.ts'
 import type { Session } from '../../pipeline/session.ts'
 import { refuseWhenEnded } from '../rooms/index.ts'
+import type { CallStreams, SealedStream } from './call-streams.ts'
 import type { CallTurns } from './call-turns.ts'
 import { movableCall } from './open-call.ts'
 import { refuseUnlessAgent } from './refuse-unless-agent.ts'
@@ -11,11 +12,12 @@ export interface ResultDeps {
   contractOfCall(call_id: string): Promise<string>
   /** A result before any sign of the call having been received starts it first. False when the call is not open to the sender. */
   startCall(contract_id: string, call_id: string, session: Session): Promise<boolean>
-  seal(call_id: string): Promise<StreamSeal | undefined>
+  seal: CallStreams['seal']
 }
 
+/** Undefined where the call was not open to the sender. */
 export interface ResultFacts {
-  stream: StreamSeal | undefined
+  sealed: SealedStream | undefined
 }
 
 /** The agent says how the call ended. The same again is a duplicate; another outcome is CALL_NOT_OPEN. */
@@ -31,14 +33,20 @@ export function createCallResult({
     contractOf: ({ call_id }) => contractOfCall(call_id),
     keyOf: ({ call_id }) => `result:${call_id}`,
     prepare: async ({ call_id }, contract_id, { session }) => {
-      // Behind the chunks that came before it. What is over was sealed: it is not read again for a late result.
-      const isOpen = session !== undefined && (await turns.take(call_id, () => startCall(contract_id, call_id, session)))
-      return { stream: isOpen ? await seal(call_id) : undefined }
+      if (session === undefined) return { sealed: undefined }
+      // Behind the chunks that came before it, and before those that come after it.
+      return turns.take(call_id, async () => {
+        // What is over was sealed: it is not read again for a late result.
+        const isOpen = await startCall(contract_id, call_id, session)
+        // On this node alone: what an agent sends to another one beside its result stands in no order to it.
+        return { sealed: isOpen ? await seal(call_id, { everywhere: false }) : undefined }
+      })
     },
+    release: ({ sealed }, isRecorded) => sealed?.over(isRecorded),
     decide: (room, { call_id, status, output, error }, { actor, facts }) => {
       refuseUnlessAgent(actor)
       refuseWhenEnded(room)
-      const stream = facts.stream === undefined ? {} : { stream: facts.stream }
+      const stream = facts.sealed?.stream === undefined ? {} : { stream: facts.sealed.stream }
       if (status === 'succeeded') {
         const { tool } = movableCall(room, call_id, 'succeed')
         return { event: { type: 'call.succeeded', data: { call_id, tool, output: output ?? null, ...stream } } }

@@ -16,6 +16,9 @@ export interface StreamPartDocument {
   chunk: string
   /** The floor's term under which it was made. */
   term: number
+  /** In the place of a part: who writes the call's outcome. Nothing comes behind it. */
+  holders?: string[]
+  sealed_at?: Date
 }
 
 export function createToolModels(connection: Connection) {

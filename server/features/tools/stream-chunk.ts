@@ -31,8 +31,8 @@ export function createStreamChunk({
 }: StreamDeps): SessionCommand<'agent.tool.stream'> {
   async function handle(session: Session, frame: Frame<'agent.tool.stream'>) {
     // In turn: chunks and the result of a call take effect in the order in which they came, even when nobody waits for the answers.
-    const { saved } = await turns.take(frame.call_id, () => take(session, frame))
-    await saved
+    const taken = turns.take(frame.call_id, () => take(session, frame))
+    await taken.then(({ saved }) => saved).catch((error: unknown) => unlessOver(frame.call_id, error))
     return { ack: () => ({}) }
   }
 
@@ -44,15 +44,27 @@ export function createStreamChunk({
     refuseUnlessAgent(session.principal)
     refuseWhenEnded(room)
     if (openCall(room, call_id).state !== 'running') await startCall(contract_id, call_id, session)
-    // Loaded first, so that the look at the call and the taking of the chunk are one step.
-    await streams.load(call_id)
-    const { room: now } = await log.open(stream)
-    refuseWhenEnded(now)
-    const call = openCall(now, call_id)
-    if (call.state !== 'running') throw new ParleyError('CALL_NOT_OPEN', { call_id, state: call.state })
-    const { fresh, saved } = await streams.take({ call_id, seq, chunk, term: now.floor.term })
+    const started = await log.open(stream)
+    const { fresh, saved } = await streams.take({ call_id, seq, chunk, term: started.room.floor.term }, () =>
+      mustRun(log.cached(stream)?.room ?? started.room, call_id),
+    )
     if (fresh) show({ contract_id, call_id, seq, chunk })
     return { saved }
+  }
+
+  function mustRun(room: RoomView, call_id: string): void {
+    refuseWhenEnded(room)
+    const { state } = openCall(room, call_id)
+    if (state !== 'running') throw new ParleyError('CALL_NOT_OPEN', { call_id, state })
+  }
+
+  /** Another node may be writing the outcome, or has: then it is not a matter of trying again. */
+  async function unlessOver(call_id: string, error: unknown): Promise<never> {
+    if (error instanceof ParleyError && error.code === 'UNAVAILABLE') {
+      const { room } = await log.refresh(streamOf(await contractOfCall(call_id)))
+      mustRun(room, call_id)
+    }
+    throw error
   }
 
   /** Another node may have recorded what this one has not folded yet: the agent came over from there. */

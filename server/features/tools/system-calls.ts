@@ -1,7 +1,7 @@
-import type { StreamSeal } from '../../../shared/protocol/index.ts'
 import { ParleyError } from '../../../shared/protocol/index.ts'
 import type { RecordedCommand } from '../../pipeline/command.ts'
 import { refuseWhenEnded } from '../rooms/index.ts'
+import type { CallStreams, SealedStream } from './call-streams.ts'
 import type { CallTurns } from './call-turns.ts'
 import { movableCall } from './open-call.ts'
 
@@ -20,22 +20,19 @@ export const startCall: RecordedCommand<'call.start'> = {
   ack: () => ({}),
 }
 
-export interface SealFacts {
-  stream: StreamSeal | undefined
-}
-
 /** The outcomes that the hub itself writes. Each may lose to another outcome that committed first, and is then refused. */
-export function createSystemCalls({ seal, turns }: { seal(call_id: string): Promise<StreamSeal | undefined>; turns: CallTurns }) {
-  // In turn with the chunks, so that one which was shown is not left out of the seal.
-  const prepare = ({ call_id }: { call_id: string }) =>
-    turns.take(call_id, async (): Promise<SealFacts> => ({ stream: await seal(call_id) }))
-  const sealed = ({ stream }: SealFacts) => (stream === undefined ? {} : { stream })
+export function createSystemCalls({ seal, turns }: { seal: CallStreams['seal']; turns: CallTurns }) {
+  // In turn with the chunks, so that one which was shown is not left out of the seal; and for every node, as the agent may be on any.
+  const prepare = ({ call_id }: { call_id: string }) => turns.take(call_id, () => seal(call_id, { everywhere: true }))
+  const release = (facts: SealedStream, isRecorded: boolean) => facts.over(isRecorded)
+  const sealed = ({ stream }: SealedStream) => (stream === undefined ? {} : { stream })
 
-  const timeOutCall: RecordedCommand<'call.time_out', SealFacts> = {
+  const timeOutCall: RecordedCommand<'call.time_out', SealedStream> = {
     kind: 'recorded',
     type: 'call.time_out',
     keyOf: ({ call_id }) => `timeout:${call_id}`,
     prepare,
+    release,
     decide: (room, { call_id }, { facts }) => {
       const { tool } = movableCall(room, call_id, 'time_out')
       return {
@@ -48,11 +45,12 @@ export function createSystemCalls({ seal, turns }: { seal(call_id: string): Prom
     ack: () => ({}),
   }
 
-  const cancelByHub: RecordedCommand<'call.cancel', SealFacts> = {
+  const cancelByHub: RecordedCommand<'call.cancel', SealedStream> = {
     kind: 'recorded',
     type: 'call.cancel',
     keyOf: ({ call_id }) => `canceled:${call_id}`,
     prepare,
+    release,
     decide: (room, { call_id, code, message }, { facts }) => {
       const { tool } = movableCall(room, call_id, 'cancel')
       return { event: { type: 'call.canceled', data: { call_id, tool, error: { code, message }, ...sealed(facts) } } }
@@ -60,11 +58,12 @@ export function createSystemCalls({ seal, turns }: { seal(call_id: string): Prom
     ack: () => ({}),
   }
 
-  const abandonCall: RecordedCommand<'call.abandon', SealFacts> = {
+  const abandonCall: RecordedCommand<'call.abandon', SealedStream> = {
     kind: 'recorded',
     type: 'call.abandon',
     keyOf: ({ call_id }) => `abandoned:${call_id}`,
     prepare,
+    release,
     decide: (room, { call_id }, { facts }) => {
       const { tool } = movableCall(room, call_id, 'abandon')
       return {
