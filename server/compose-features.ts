@@ -25,7 +25,7 @@ import { contractOf, createRecord, streamOf } from './pipeline/record.ts'
 import type { Route } from './pipeline/route.ts'
 import { audienceOf, type Broadcast, type TellEvents } from './pipeline/session.ts'
 import { createSnapshotStore } from './pipeline/snapshot-store.ts'
-import { createTimers, type Fired, type TimerFrame } from './pipeline/timers.ts'
+import { createTimers } from './pipeline/timers.ts'
 
 export interface FeatureDeps {
   connection: Connection
@@ -110,6 +110,7 @@ export async function composeFeatures(deps: FeatureDeps) {
   const contractOfCall = tools.createContractOfCall(store)
   const systemCalls = tools.createSystemCalls({ seal: streams.seal, turns })
 
+  const fire = tools.createFireTimer({ record, calls: systemCalls, log, clock, limits, heldAt: reach.heldAt })
   const timers = createTimers({ connection, clock, fire, onTrouble })
   const dispatch = tools.createDispatch({
     ...{ log, timers, background },
@@ -120,34 +121,6 @@ export async function composeFeatures(deps: FeatureDeps) {
     start: (frame) => asSystem(tools.startCall, frame),
   })
   const startCall = tools.createStartOnSign({ log, sessionsOf: sessions.of, start: (frame) => asSystem(tools.startCall, frame) })
-
-  /** What a timer does when it is due. Whether it still may is decided by the log. */
-  async function fire(frame: TimerFrame): Promise<Fired> {
-    switch (frame.type) {
-      case 'call.time_out':
-        await record(systemCalls.timeOutCall, frame, system)
-        return { done: true }
-      case 'call.cancel':
-        await record(systemCalls.cancelByHub, frame, system)
-        return { done: true }
-      case 'call.abandon':
-        return abandonUnlessHeld(frame)
-      default:
-        throw new Error(`no timer sends ${frame.type}`)
-    }
-  }
-
-  /** A call stays with its session while that lives, here or on another node. */
-  async function abandonUnlessHeld(frame: Extract<TimerFrame, { type: 'call.abandon' }>): Promise<Fired> {
-    const { room } = await log.refresh(streamOf(frame.contract_id))
-    const call = room.calls.find(({ call_id }) => call_id === frame.call_id)
-    if (call?.session_id === undefined) return { done: true }
-    const agent_id = room.contract?.provider_id ?? ''
-    const due_ms = (await reach.heldAt(agent_id, call.session_id)) + limits.abandon_after_ms
-    if (due_ms > clock.now()) return { due_ms }
-    await record(systemCalls.abandonCall, frame, system)
-    return { done: true }
-  }
 
   reactorTable = mergeReactors(
     { 'contract.opened': [rows.follow], 'contract.ended': [rows.follow] },
@@ -189,8 +162,9 @@ export async function composeFeatures(deps: FeatureDeps) {
   const seats = rooms.createSeats(presence)
   const catchUp = rooms.createCatchUp({
     ...{ log, limits, onTrouble },
-    replayTexts: (session, contract_id) => {
+    replayTexts: (session, { contract_id, known }) => {
       for (const { call_id } of log.cached(streamOf(contract_id))?.room.calls ?? []) {
+        if (known.has(call_id)) continue
         for (const [at, chunk] of streams.chunksOf(call_id).entries()) session.send('chunk', { contract_id, call_id, seq: at + 1, chunk })
       }
     },

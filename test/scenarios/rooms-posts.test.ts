@@ -56,6 +56,41 @@ describe('rooms: posts and notes', () => {
     }
   })
 
+  it('[ROOM-30] posts and calls of one connection stand in the order in which they were sent, whatever the hub must look up first', async () => {
+    const { contract_id, human } = stage
+    const answers = await Promise.all(
+      Array.from({ length: 15 }, (_, n) => [
+        human.must('message.post', { contract_id, key: randomUUID(), body: `before ${n}` }),
+        human.must('tool.call', { contract_id, key: randomUUID(), tool: 'shout', input: { text: `${n}` } }),
+        human.must('tool.call', { contract_id, key: randomUUID(), tool: 'no such tool', input: {} }),
+        human.must('message.post', { contract_id, key: randomUUID(), body: `after ${n}` }),
+      ]).flat(),
+    )
+    const seqs = answers.map(({ seq }) => seq)
+    expect(seqs).to.deep.equal([...seqs].sort((a, b) => a - b))
+  })
+
+  it('[ROOM-30] what an agent says behind its result stands behind it, and one room does not wait for another', async () => {
+    const { contract_id, hub, provider, requester, human } = stage
+    const other = await openContract(hub, { provider, requester })
+    const results: Promise<{ seq: number }>[] = []
+    for (let n = 0; n < 10; n++) {
+      const { call_id } = await human.must('tool.call', { contract_id, key: randomUUID(), tool: 'shout', input: { text: 'x' } })
+      await agent.next('core.tool.call', (call) => call.call_id === call_id)
+      const chunk = agent.must('agent.tool.stream', { call_id, seq: 1, chunk: 'x'.repeat(10_000) })
+      results.push(agent.must('agent.tool.result', { call_id, status: 'succeeded' }), post(agent, `said after ${n}`))
+      results.push(agent.must('agent.tool.result', { call_id, status: 'succeeded' }), post(agent, `and after ${n}`))
+      const elsewhere = agent.must('message.post', { contract_id: other.contract_id, key: randomUUID(), body: 'elsewhere' })
+      await Promise.all([chunk, elsewhere, ...results])
+    }
+    const seqs = (await Promise.all(results)).map(({ seq }) => seq)
+    for (let at = 0; at < seqs.length; at += 4) {
+      const [result = 0, said = 0, again = 0, last = 0] = seqs.slice(at, at + 4)
+      // The second result is a duplicate of the first, and has its place.
+      expect([said > result, again === result, last > said]).to.deep.equal([true, true, true])
+    }
+  })
+
   it('[ROOM-8] a staff note is a stub for the requester, live, in the replay, in the routes and in the search', async () => {
     const { contract_id, human, hub, requester, provider } = stage
     const note = await post(staff, 'beware of the zebra', { visibility: 'staff' })

@@ -9,6 +9,8 @@ export interface Reader {
   seesNotes: boolean
   /** The last event that the client has. */
   after: number
+  /** The calls whose text so far stands in the view that the client was given: it missed nothing of them. */
+  known: ReadonlySet<string>
   /** False once the client joined again or left: then another reader has taken over. */
   isCurrent(): boolean
 }
@@ -17,7 +19,7 @@ export interface CatchUpDeps {
   log: Log
   limits: { page_events: number; page_bytes: number }
   /** The parts of running streams that the reader may have missed. */
-  replayTexts(session: Session, contract_id: string): void
+  replayTexts(session: Session, reader: Pick<Reader, 'contract_id' | 'known'>): void
   onTrouble(what: string, cause: unknown): void
 }
 
@@ -60,7 +62,7 @@ export function createCatchUp({ log, limits, replayTexts, onTrouble }: CatchUpDe
     if (stream === undefined || reader.after < stream.head) return false
     if (!reader.isCurrent()) return true
     session.enter(audienceOf.events(contract_id, seesNotes))
-    replayTexts(session, contract_id)
+    replayTexts(session, reader)
     session.send('live', { contract_id, head: stream.head, epoch: log.epoch, chain: stream.chain })
     return true
   }

@@ -74,12 +74,15 @@ export function createJoinRoom({ log, peers, onJoin, describeRoom, seats, catchU
     ])
     const start = await startOf(stream, frame)
     onJoin(start.reset ? 'reset' : start.view === undefined ? 'fresh' : start.place === frame.since ? 'replay' : 'snapshot')
+    let known: ReadonlySet<string> = new Set()
     return { ack, afterwards }
 
     function ack(): FrameAck<'room.join'> {
       const now = log.cached(stream) ?? joined
       start.place ??= now.head
-      return { epoch: log.epoch, head: now.head, chain: now.chain, view: overlay(start.view ?? now.room) }
+      const view = overlay(start.view ?? now.room)
+      known = new Set(view.calls.map(({ call_id }) => call_id))
+      return { epoch: log.epoch, head: now.head, chain: now.chain, view }
     }
 
     // In one step with the acknowledgement: no event can fall between the view and the place where live events begin.
@@ -95,7 +98,7 @@ export function createJoinRoom({ log, peers, onJoin, describeRoom, seats, catchU
         return
       }
       const hearsNotes = contract !== null && seesNotes(session.principal, contract)
-      catchUp(session, { contract_id, seesNotes: hearsNotes, after: start.place ?? joined.head, isCurrent })
+      catchUp(session, { contract_id, seesNotes: hearsNotes, after: start.place ?? joined.head, known, isCurrent })
     }
   }
 
