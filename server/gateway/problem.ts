@@ -1,4 +1,4 @@
-import { type ErrorCode, errors, ParleyError, type Refusal } from '../../shared/protocol/index.ts'
+import { errors, ParleyError, type Refusal } from '../../shared/protocol/index.ts'
 import { isOutOfReach } from '../core/out-of-reach.ts'
 
 /** What leaves the hub for an error: refusals as they are; a database that is out of reach as UNAVAILABLE; a fault of ours as INTERNAL, without its message. */
@@ -26,20 +26,10 @@ export function problemOf(refusal: Refusal, { status, instance }: { status: numb
 /** What Express and its parsers throw, as rows of our table. */
 export function fromHttpError(error: unknown): unknown {
   if (typeof error !== 'object' || error === null || error instanceof ParleyError || !('type' in error || 'status' in error)) return error
-  const type = 'type' in error ? String(error.type) : ''
-  const known: Partial<Record<string, ErrorCode>> = {
-    'entity.too.large': 'FRAME_TOO_LARGE',
-    'entity.parse.failed': 'REQUEST_INVALID',
-    'encoding.unsupported': 'MEDIA_TYPE_UNSUPPORTED',
-    'charset.unsupported': 'MEDIA_TYPE_UNSUPPORTED',
-  }
-  const code = known[type]
-  if (code !== undefined)
-    return new ParleyError(code, { detail: code === 'REQUEST_INVALID' ? 'The body is not JSON' : undefinedToTitle(code) })
-  const status = 'status' in error ? Number(error.status) : 500
-  return status >= 400 && status < 500 ? new ParleyError('REQUEST_INVALID', { detail: 'The request could not be read' }) : error
-}
-
-function undefinedToTitle(code: ErrorCode): string {
-  return errors[code].title
+  const { type, status, limit } = { type: '', status: 500, limit: 0, ...error }
+  if (type === 'entity.too.large') return new ParleyError('FRAME_TOO_LARGE', { frame_bytes: Number(limit) })
+  if (type === 'encoding.unsupported' || type === 'charset.unsupported') return new ParleyError('MEDIA_TYPE_UNSUPPORTED')
+  const detail = type === 'entity.parse.failed' ? 'the body is not JSON' : 'the request could not be read'
+  const isTheirs = Number(status) >= 400 && Number(status) < 500
+  return isTheirs ? new ParleyError('REQUEST_INVALID', { errors: [{ pointer: '', detail }] }) : error
 }

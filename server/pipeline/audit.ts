@@ -1,4 +1,12 @@
-import { type AuditActor, type AuditSubject, type AuditType, ParleyError, type Severity } from '../../shared/protocol/index.ts'
+import {
+  type AuditActor,
+  type AuditSubject,
+  type AuditType,
+  type ErrorFacts,
+  ParleyError,
+  type PlainCode,
+  type Severity,
+} from '../../shared/protocol/index.ts'
 import { networkOf } from '../core/network-of.ts'
 import type { Principal } from '../core/principal.ts'
 import type { RouteRequest } from './route.ts'
@@ -63,7 +71,7 @@ export type Asked = ReturnType<typeof askedBy>
 const in_trail = Symbol('in the audit trail already')
 
 /** The refusal of what the caller has recorded itself, so that the door does not tell it again. */
-export function refusedAndRecorded(...[code, facts]: ConstructorParameters<typeof ParleyError>): ParleyError {
+export function refusedAndRecorded(code: PlainCode, facts: ErrorFacts = {}): ParleyError {
   return new ParleyError(code, facts, { cause: in_trail })
 }
 

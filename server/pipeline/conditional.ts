@@ -33,6 +33,10 @@ const TAGS = /^\s*(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"(?:\s*,\s*(?:W\/)?"[\x21\x2
 
 function tagsOf(given: string, header: string): string[] | '*' {
   if (given.trim() === '*') return '*'
-  if (!TAGS.test(given)) throw new ParleyError('REQUEST_INVALID', { detail: `${header} takes the ETag of an answer, in its quotes, or *` })
+  if (!TAGS.test(given)) {
+    throw new ParleyError('REQUEST_INVALID', {
+      errors: [{ pointer: '', detail: `${header} takes the ETag of an answer, in its quotes, or *` }],
+    })
+  }
   return [...given.matchAll(TAG)].map(([tag]) => tag)
 }

@@ -1,4 +1,4 @@
-import { type LogDraft, ParleyError, type RoomView } from '../../shared/protocol/index.ts'
+import { type LogDraft, ParleyError, type PlainCode, type RoomView } from '../../shared/protocol/index.ts'
 import type { Principal } from '../core/principal.ts'
 import type { StoredEvent } from './event-store.ts'
 
@@ -56,6 +56,7 @@ export interface Submission extends Draft {
 export function answerKnownKey(submission: Submission, known: StoredEvent, refusal?: unknown): void {
   if (known.hash !== submission.hash) {
     submission.reject(refusal ?? new ParleyError('KEY_REUSED', { key: submission.key, seq: known.event.seq }))
-  } else if (known.refused !== undefined) submission.reject(refusal ?? new ParleyError(known.refused))
+    // The cast holds: of a refusal only the code is recorded, so commands take one whose fix speaks of nothing else.
+  } else if (known.refused !== undefined) submission.reject(refusal ?? new ParleyError(known.refused as PlainCode))
   else submission.resolve({ stored: known, duplicate: true })
 }

@@ -20,7 +20,7 @@ export const errors = {
     status: 413,
     retry: 'never',
     title: 'The payload is too large',
-    fix: 'Stay below the size in `facts`; send long output as a stream of chunks.',
+    fix: 'Stay below `facts.frame_bytes`; send long output as a stream of chunks.',
   },
   REQUEST_INVALID: { status: 400, retry: 'never', title: 'The request is not valid', fix: 'Change the fields that `errors` points at.' },
   ROUTE_UNKNOWN: { status: 404, retry: 'never', title: 'No such route', fix: 'Check the path against the README.' },
@@ -59,7 +59,7 @@ export const errors = {
     status: 403,
     retry: 'never',
     title: 'You may not do this here',
-    fix: 'Ask a person who holds the role or permission in `facts`.',
+    fix: 'It takes what `facts` names: another role, permission, scope or principal.',
   },
   ORIGIN_DENIED: {
     status: 403,
@@ -185,6 +185,24 @@ export const errors = {
 
 export type ErrorCode = keyof typeof errors
 
+/** What a refusal must carry because its fix speaks of it. */
+export interface NeededFacts {
+  FRAME_INVALID: { errors: FieldError[] }
+  REQUEST_INVALID: { errors: FieldError[] }
+  FRAME_TOO_LARGE: { frame_bytes: number }
+  PERMISSION_DENIED: { allowed: readonly string[] } | { permission: string } | { scope: string } | { principal_id: string }
+  PROTOCOL_UNSUPPORTED: { protocols: readonly number[] }
+  CHUNK_OUT_OF_ORDER: { next_seq: number }
+  RATE_LIMITED: { retry_after_ms: number }
+}
+
+/** The codes whose fix stands by itself. */
+export type PlainCode = Exclude<ErrorCode, keyof NeededFacts>
+
+type Given<C extends ErrorCode> = [C] extends [PlainCode]
+  ? [facts?: ErrorFacts, options?: ErrorOptions]
+  : [facts: ErrorFacts & NeededFacts[C & keyof NeededFacts], options?: ErrorOptions]
+
 export const errorCodes = Object.keys(errors) as ErrorCode[]
 
 /** One fault of a payload. `pointer` is a JSON Pointer (RFC 6901) into it. */
@@ -210,12 +228,12 @@ export interface ErrorFacts {
   [fact: string]: unknown
 }
 
-/** A refusal on its way out. `facts` hold what the caller needs to fix it. */
-export class ParleyError extends Error {
+/** A refusal on its way out. `facts` hold what the caller needs to fix it; what the fix speaks of cannot be left out. */
+export class ParleyError<C extends ErrorCode = ErrorCode> extends Error {
   readonly code: ErrorCode
   readonly facts: ErrorFacts
 
-  constructor(code: ErrorCode, facts: ErrorFacts = {}, options?: ErrorOptions) {
+  constructor(code: C, ...[facts = {}, options]: Given<C>) {
     super(facts.detail ?? errors[code].title, options)
     this.name = 'ParleyError'
     this.code = code

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { expect } from 'chai'
+import { defaultLimits } from '../../shared/protocol/index.ts'
 import { api, type Person, registerAgent, signUp } from '../harness/people.ts'
 import { type Stage, setStage } from './stage.ts'
 
@@ -7,6 +8,7 @@ interface Problem {
   status: number
   code: string
   errors?: { pointer: string }[]
+  facts?: Record<string, unknown>
   correlation_id: string
 }
 
@@ -54,6 +56,8 @@ describe('bad input: HTTP', () => {
     it(`[BAD-31] POST with ${what} is ${status} ${code}`, async () => {
       const { problem } = await send('/contracts', { method: 'POST', ...init })
       expect(problem).to.include({ status, code })
+      if (code === 'REQUEST_INVALID') expect(problem.errors?.[0]).to.have.keys('pointer', 'detail')
+      if (code === 'FRAME_TOO_LARGE') expect(problem.facts).to.have.property('frame_bytes', defaultLimits.frame_bytes)
     })
   }
 

@@ -1,9 +1,31 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { z } from 'zod'
-import { type ErrorCode, errorCodes, errors, fieldErrors, ParleyError, refusalSchema } from '../../shared/protocol/index.ts'
+import {
+  type ErrorCode,
+  errorCodes,
+  errors,
+  fieldErrors,
+  type NeededFacts,
+  ParleyError,
+  type PlainCode,
+  refusalSchema,
+} from '../../shared/protocol/index.ts'
 import { readVectors } from './read-vectors.ts'
 import { schemaValidator } from './schema-validator.ts'
+
+/** The compiler refuses a ParleyError without these; this is the same list where a test can read it. */
+const carried: Record<keyof NeededFacts, string[]> = {
+  FRAME_INVALID: ['errors'],
+  REQUEST_INVALID: ['errors'],
+  FRAME_TOO_LARGE: ['frame_bytes'],
+  PERMISSION_DENIED: ['allowed', 'permission', 'scope', 'principal_id'],
+  PROTOCOL_UNSUPPORTED: ['protocols'],
+  CHUNK_OUT_OF_ORDER: ['next_seq'],
+  RATE_LIMITED: ['retry_after_ms'],
+}
+/** Named in a fix, and to be found in `core.welcome` or in a header. */
+const ELSEWHERE = ['limits', 'RateLimit']
 
 describe('errors', () => {
   it('[PROTO-1] every row has a status of RFC 9110, a retry, a title and a fix', () => {
@@ -32,7 +54,7 @@ describe('errors', () => {
           { requiredKeys: [] },
         ),
         (code, facts) => {
-          const refusal = new ParleyError(code, facts).toRefusal('c-1')
+          const refusal = new ParleyError(code as PlainCode, facts).toRefusal('c-1')
           const { title, fix, retry } = errors[code]
           const { limit, ...named } = facts
           const expected = {
@@ -56,6 +78,17 @@ describe('errors', () => {
     const error = new ParleyError('INTERNAL', {}, { cause: new Error('password is hunter2') })
     expect(JSON.stringify(error.toRefusal('c-1'))).not.to.match(/hunter2|\.ts:/)
     expect((error.cause as Error).message).to.equal('password is hunter2')
+  })
+
+  it('[PROTO-9] a fix that speaks of `errors` or `facts` has a row of what every such refusal carries, and no other has one', () => {
+    // @ts-expect-error The compiler refuses it: the fix speaks of `errors`.
+    expect(new ParleyError('FRAME_INVALID')).to.be.instanceOf(Error)
+    const speaking = errorCodes.filter((code) => /`(errors|facts)\b/.test(errors[code].fix))
+    expect(speaking.toSorted()).to.deep.equal(Object.keys(carried).toSorted())
+    for (const [code, names] of Object.entries(carried)) {
+      const spoken = [...errors[code as ErrorCode].fix.matchAll(/`(?:facts\.)?(\w+)`/g)].map(([, name]) => name ?? '')
+      for (const name of spoken.filter((one) => one !== 'facts' && !ELSEWHERE.includes(one))) expect(names, code).to.include(name)
+    }
   })
 
   it('[PROTO-3] a field error points at its field by JSON Pointer, and names escape', () => {

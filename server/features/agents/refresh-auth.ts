@@ -20,7 +20,10 @@ export function createRefreshAuth(authenticate: {
     async handle(session: Session, frame: Frame<'auth.refresh'>) {
       const { principal, expires_at_ms } = 'key' in frame ? await authenticate.key(frame.key) : await authenticate.bearer(frame.token)
       if (principal.id !== session.principal.id)
-        throw new ParleyError('PERMISSION_DENIED', { detail: 'The credentials are those of another principal' })
+        throw new ParleyError('PERMISSION_DENIED', {
+          detail: 'The credentials are those of another principal',
+          principal_id: session.principal.id,
+        })
       session.principal = principal
       session.expireAt(expires_at_ms)
       const expires_at = expires_at_ms === null ? null : isoTime(expires_at_ms)

@@ -37,7 +37,7 @@ export function createSayHello(deps: HelloDeps): SessionCommand<'agent.hello'> {
       throw new ParleyError('PROTOCOL_UNSUPPORTED', { detail, protocols: PROTOCOLS_SPOKEN })
     }
     if (session.principal.kind !== 'agent')
-      throw new ParleyError('PERMISSION_DENIED', { detail: 'Only an agent says hello; a human joins rooms at once' })
+      throw new ParleyError('PERMISSION_DENIED', { detail: 'Only an agent says hello; a human joins rooms at once', allowed: ['agent'] })
     const { principal } = session
     const hello_ms = clock.now()
     const session_id = await takeUp(principal.id, frame, hello_ms)

@@ -26,7 +26,8 @@ export function createAgentRoutes({ agents, showsCookie }: { agents: Agents; sho
     const agent_id = agentIdOf(request)
     await agents.find(agent_id)
     // 403 and not 404, also for a stranger: everybody may see that the agent is there, and none but itself changes it.
-    if (principal.id !== agent_id) throw new ParleyError('PERMISSION_DENIED', { detail: 'An agent is changed by itself only' })
+    if (principal.id !== agent_id)
+      throw new ParleyError('PERMISSION_DENIED', { detail: 'An agent is changed by itself only', principal_id: agent_id })
     const changes = parse(http['PATCH /agents/:id'].body, request.body)
     const seen = (agent: AgentDocument) => requireMatch(request.headers, etagOf(shownAgent(agent, principal)))
     return answer(request, await agents.update(agent_id, changes, { seen, asked: askedBy(request) }))
@@ -34,7 +35,7 @@ export function createAgentRoutes({ agents, showsCookie }: { agents: Agents; sho
 
   async function claim(request: RouteRequest): Promise<RouteAnswer> {
     const principal = principalOf(request)
-    if (principal.kind !== 'user') throw new ParleyError('PERMISSION_DENIED', { detail: 'Only a person owns agents' })
+    if (principal.kind !== 'user') throw new ParleyError('PERMISSION_DENIED', { detail: 'Only a person owns agents', allowed: ['user'] })
     const { api_key } = parse(http['POST /agents/:id/claim'].body, request.body)
     const claimed = await agents.claim(agentIdOf(request), { user: principal, api_key, asked: askedBy(request) })
     return answer({ ...request, principal: { ...principal, owns: [...principal.owns, claimed._id] } }, claimed)

@@ -33,7 +33,7 @@ export function termsOf(
   const expires_at = asked.expires_at == null ? null : new Date(asked.expires_at)
   if (expires_at !== null && expires_at.getTime() <= now_ms) throw invalid('/expires_at', 'is over already')
   if (asked.rates !== undefined && !isOperator(issuer)) {
-    throw new ParleyError('PERMISSION_DENIED', { detail: 'Only an admin gives a key rates of its own', role: 'admin' })
+    throw new ParleyError('PERMISSION_DENIED', { detail: 'Only an admin gives a key rates of its own', allowed: ['admin'] })
   }
   // Or an agent could leave its bounds behind by a new key.
   const rates = asked.rates ?? shown?.rates

@@ -3,6 +3,8 @@ import { type Principal, seesNotes } from '../../core/principal.ts'
 import type { RecordedCommand } from '../../pipeline/command.ts'
 import { refuseWhenEnded } from './refuse-when-ended.ts'
 
+const NOTE_WRITERS = ['staff', 'owner', 'provider']
+
 /** Someone says something in the room, to all of it or to staff, owner and provider only. */
 export const postMessage: RecordedCommand<'message.post'> = {
   kind: 'recorded',
@@ -11,7 +13,7 @@ export const postMessage: RecordedCommand<'message.post'> = {
   decide: (room, { body, visibility, reply_to, evidence }, { actor, role }) => {
     refuseWhenEnded(room)
     if (visibility === 'staff' && room.contract !== null && !seesNotes(actor, room.contract)) {
-      throw new ParleyError('PERMISSION_DENIED', { detail: 'Notes are for staff, the owner and the provider', role })
+      throw new ParleyError('PERMISSION_DENIED', { detail: 'Notes are for staff, the owner and the provider', role, allowed: NOTE_WRITERS })
     }
     if (actor.kind === 'agent' && visibility === 'all') refuseUnlessMayMessage(room, actor)
     if (reply_to !== undefined && reply_to > room.seq) {

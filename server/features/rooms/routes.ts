@@ -40,7 +40,10 @@ export function roomRoutes({ log, store, rows, record, parties }: RoomRouteDeps)
     const principal = principalOf(request)
     const { permissions, requester_id, provider_id, title, value } = parse(http['POST /contracts'].body, request.body)
     if (!isOperator(principal) && principal.id !== requester_id) {
-      throw new ParleyError('PERMISSION_DENIED', { detail: 'Only the requester itself or the operator opens its contract' })
+      throw new ParleyError('PERMISSION_DENIED', {
+        detail: 'Only the requester itself or the operator opens its contract',
+        principal_id: requester_id,
+      })
     }
     await refuseUnknownParties({ requester_id, provider_id })
     const contract_id = request.new_id

@@ -3,5 +3,6 @@ import type { Principal } from '../../core/principal.ts'
 
 /** A human provider has no tools, so no calls to answer. */
 export function refuseUnlessAgent(actor: Principal): void {
-  if (actor.kind !== 'agent') throw new ParleyError('PERMISSION_DENIED', { detail: 'Only the agent that was called answers a call' })
+  if (actor.kind !== 'agent')
+    throw new ParleyError('PERMISSION_DENIED', { detail: 'Only the agent that was called answers a call', allowed: ['provider'] })
 }

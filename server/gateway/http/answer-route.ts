@@ -60,7 +60,7 @@ export function createAnswerRoute(deps: HttpDeps) {
     await takeRate({ ...asked, principal })
     if (route.access === 'open') return principal
     if (principal === undefined) throw new ParleyError('UNAUTHENTICATED')
-    if (route.access === 'operator' && !isOperator(principal)) throw new ParleyError('PERMISSION_DENIED', { role: 'admin' })
+    if (route.access === 'operator' && !isOperator(principal)) throw new ParleyError('PERMISSION_DENIED', { allowed: ['admin'] })
     if (route.access === 'principal') requireScope(principal, route.scope)
     return principal
   }

@@ -56,7 +56,7 @@ function keyOf(header: string | string[] | undefined): string | undefined {
   const key = quoted ?? (BARE.test(text) ? text : undefined)
   if (key !== undefined) return key
   const detail = 'Idempotency-Key takes one key of at most 255 visible characters, in quotes or without'
-  throw new ParleyError('REQUEST_INVALID', { detail })
+  throw new ParleyError('REQUEST_INVALID', { errors: [{ pointer: '', detail }] })
 }
 
 function subjectOf({ principal, ip }: Pick<RouteRequest, 'principal' | 'ip'>): string {

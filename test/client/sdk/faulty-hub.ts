@@ -2,7 +2,15 @@ import { createHash, randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Server, type Socket } from 'socket.io'
-import { type By, defaultLimits, type ErrorCode, ParleyError, type RoomView, type WireEvent } from '../../../shared/protocol/index.ts'
+import {
+  type By,
+  defaultLimits,
+  type ErrorCode,
+  ParleyError,
+  type PlainCode,
+  type RoomView,
+  type WireEvent,
+} from '../../../shared/protocol/index.ts'
 import { emptyRoom, evolve } from '../../../shared/rules/evolve.ts'
 
 /** What happens to the next frame of a type, instead of the plain answer. */
@@ -53,7 +61,7 @@ export class FaultyHub {
       this.auths.push(socket.handshake.auth)
       const code = this.handshakes.shift()
       if (code === undefined) next()
-      else next(Object.assign(new Error(code), { data: new ParleyError(code).toRefusal('c-1') }))
+      else next(Object.assign(new Error(code), { data: new ParleyError(code as PlainCode).toRefusal('c-1') }))
     })
     rooms.on('connection', (socket) => {
       socket.onAny((type: string, payload: Payload, ack?: (answer: unknown) => void) => this.#receive(socket, { type, payload, ack }))
@@ -170,7 +178,7 @@ export class FaultyHub {
 
   #answer(socket: Socket, type: string, payload: Payload, ack: ((answer: unknown) => void) | undefined, fault: Fault | undefined): void {
     try {
-      if (fault && 'refuse' in fault) throw new ParleyError(fault.refuse, fault.facts)
+      if (fault && 'refuse' in fault) throw new ParleyError(fault.refuse as PlainCode, fault.facts)
       const { after, ...answer } = this.#handle(socket, type, payload)
       if (fault && 'cut' in fault) socket.conn.close()
       else if (!fault) ack?.({ ok: true, ...answer })
