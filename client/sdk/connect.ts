@@ -1,6 +1,6 @@
 import { systemClock } from './clock.ts'
 import { HubSession } from './hub.ts'
-import { ownRefusal, toError } from './refused-error.ts'
+import { ownRefusal, RefusedError, toError } from './refused-error.ts'
 import { browserStorage, memoryStorage, type OutboxStorage } from './storage.ts'
 import type { ConnectOptions, Hub } from './types.ts'
 
@@ -24,8 +24,7 @@ export function connect(options: ConnectOptions): Promise<Hub> {
   return new Promise((resolve, reject) => {
     const cancelTimeout = Number.isFinite(connect_timeout_ms)
       ? clock.after(connect_timeout_ms, () => {
-          const cause = hub.link.lastError
-          hub.link.close(ownRefusal('UNREACHABLE', cause?.message, cause ? { cause } : {}))
+          hub.link.close(inTime(connect_timeout_ms, hub.link.lastError))
         })
       : () => undefined
     const stop = hub.on('state', (state) => {
@@ -36,6 +35,14 @@ export function connect(options: ConnectOptions): Promise<Hub> {
     })
     hub.link.open()
   })
+}
+
+/** Why there is no connection yet: nobody answers, or the hub that does says `later`. */
+function inTime(timeout_ms: number, last: Error | undefined): RefusedError {
+  if (last instanceof RefusedError && last.code === 'UNREACHABLE') return last
+  const options = last === undefined ? {} : { cause: last }
+  const why = last instanceof RefusedError ? last.title : (last?.message ?? 'it gave no answer')
+  return ownRefusal('UNREACHABLE', `The hub let nobody in within ${timeout_ms} ms (${why})`, options)
 }
 
 function pageOrigin(): string {

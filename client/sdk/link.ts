@@ -3,7 +3,7 @@ import { type AfterClose, afterClose } from '../../shared/protocol/close-codes.t
 import type { FrameAck, FrameInput, FrameType, Push, PushType } from '../../shared/protocol/index.ts'
 import { backoff } from './backoff.ts'
 import type { Clock } from './clock.ts'
-import { isRecord, isRefusal, ownRefusal, RefusedError, toError } from './refused-error.ts'
+import { isRecord, isRefusal, ownRefusal, RefusedError, toError, unreachable } from './refused-error.ts'
 import type { HubState } from './types.ts'
 
 export interface LinkOptions {
@@ -128,7 +128,7 @@ export class Link {
   }
 
   #onConnectError(error: Error & { data?: unknown }): void {
-    const refusal = isRefusal(error.data) ? new RefusedError(error.data) : ownRefusal('UNREACHABLE', error.message, { cause: error })
+    const refusal = isRefusal(error.data) ? new RefusedError(error.data) : unreachable(this.#options.url, error)
     if (refusal.retry === 'later') this.#retry(refusal, refusal.retry_after_ms)
     else this.close(refusal)
   }

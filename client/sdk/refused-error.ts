@@ -35,7 +35,7 @@ export class RefusedError extends Error {
   readonly correlation_id: string
 
   constructor(refusal: Refusal, options?: ErrorOptions) {
-    super(`${refusal.code}: ${refusal.detail ?? refusal.title}. ${refusal.fix}`, options)
+    super(`${refusal.code}: ${(refusal.detail ?? refusal.title).replace(/\.$/, '')}. ${refusal.fix}`, options)
     this.name = 'RefusedError'
     this.code = refusal.code
     this.title = refusal.title
@@ -55,6 +55,14 @@ export class RefusedError extends Error {
 
 export function ownRefusal(code: OwnRefusalCode, detail?: string, options?: ErrorOptions): RefusedError {
   return new RefusedError({ code, ...ownRefusals[code], ...(detail === undefined ? {} : { detail }), correlation_id: '' }, options)
+}
+
+/** Nobody answers there, in the network's own words: a WebSocket says only in the event beside its error why it could not be opened. */
+export function unreachable(url: string, error: Error & { description?: unknown }): RefusedError {
+  const { description } = error
+  const said =
+    isRecord(description) && typeof description.message === 'string' && description.message !== '' ? description.message : error.message
+  return ownRefusal('UNREACHABLE', `No hub answers at ${url} (${said})`, { cause: error })
 }
 
 export function isRefusal(value: unknown): value is Refusal {

@@ -42,7 +42,22 @@ describe('the connection of the sdk', () => {
     // The first try fails at once; its backoff is the second wait.
     while (clock.waits.length < 2) await new Promise(setImmediate)
     clock.pass(7_000)
-    expect(await error).to.include({ code: 'UNREACHABLE', retry: 'later' })
+    const refused = await error
+    expect(refused).to.include({ code: 'UNREACHABLE', retry: 'later' })
+    const said = `UNREACHABLE: No hub answers at ${url} (connect ECONNREFUSED 127.0.0.1:${new URL(url).port}).`
+    expect(refused).to.have.property('message', `${said} Check the address, and that the hub is running.`)
+  })
+
+  it('[SDK-15] a hub that only says later rejects with UNREACHABLE, and what it said', async () => {
+    const clock = handClock({ random: 0.5 })
+    w.hub.handshakes.push('OVERLOADED')
+    const error = fault(connect({ url: w.hub.url, key: 'pk_agent_test', clock, connect_timeout_ms: 200 }))
+    while (clock.waits.length < 2) await new Promise(setImmediate)
+    clock.pass(200)
+    expect(await error).to.have.property(
+      'message',
+      'UNREACHABLE: The hub let nobody in within 200 ms (The hub has too much to do). Check the address, and that the hub is running.',
+    )
   })
 
   it('[SDK-15] a handshake refused for now is tried again', async () => {
