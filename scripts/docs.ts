@@ -1,4 +1,4 @@
-// Fills the tables of README.md and docs/PROTOCOL.md from the code that they describe. `--check` only says whether they are fresh.
+// Fills the tables and examples of the documents from the code that they describe. `--check` only says whether they are fresh.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
@@ -81,6 +81,9 @@ const sections: Record<string, Record<string, () => string>> = {
           ...[value, ...limitBounds[name as keyof typeof limitBounds]].map(String),
         ]),
       ),
+  },
+  'CONTRIBUTING.md': {
+    test: () => `\`\`\`ts\n${readFileSync(`${root}test/scenarios/first-test.test.ts`, 'utf8')}\`\`\``,
   },
   'README.md': {
     agent: () => `\`\`\`ts\n${readFileSync(`${root}examples/echo-agent.ts`, 'utf8')}\`\`\``,

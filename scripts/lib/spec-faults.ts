@@ -15,7 +15,7 @@ const PROMISE = /^- \*\*([A-Z][A-Z0-9]*-[1-9]\d*)\*\* \S/
 // A bullet that begins with something bold and numbered was meant as a promise.
 const MEANT_AS_PROMISE = /^\s*[-*+]\s+\*\*[^*\s]+-\d+[^*]*\*\*/
 const TITLE = /^\[([^\]\s]+)\] \S/
-const TEST_FILE = /\.(test|suite|scenario|documentdb|redis)\.tsx?$/
+const TEST_FILE = /\.(test|suite|documentdb|redis)\.tsx?$/
 
 /** Every way in which the promises of a SPEC.md and the titles of the tests do not belong together; empty when they do. */
 export function specFaults({ spec, files }: { spec: TestFile; files: TestFile[] }): string[] {

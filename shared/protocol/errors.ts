@@ -96,7 +96,7 @@ export const errors = {
     status: 409,
     retry: 'never',
     title: 'The key has ended or was replaced',
-    fix: 'Go on with the key in `facts.key_id`, or issue a new one.',
+    fix: 'Go on with the key in `facts.key_id`, if one replaced it, or issue a new one.',
   },
   LAST_KEY: {
     status: 409,
@@ -194,6 +194,8 @@ export interface NeededFacts {
   PROTOCOL_UNSUPPORTED: { protocols: readonly number[] }
   CHUNK_OUT_OF_ORDER: { next_seq: number }
   RATE_LIMITED: { retry_after_ms: number }
+  USER_STATUS: { status: string; wanted: string }
+  KEY_NOT_ACTIVE: { key_id: string | null }
 }
 
 /** The codes whose fix stands by itself. */

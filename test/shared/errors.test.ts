@@ -23,6 +23,8 @@ const carried: Record<keyof NeededFacts, string[]> = {
   PROTOCOL_UNSUPPORTED: ['protocols'],
   CHUNK_OUT_OF_ORDER: ['next_seq'],
   RATE_LIMITED: ['retry_after_ms'],
+  USER_STATUS: ['status', 'wanted'],
+  KEY_NOT_ACTIVE: ['key_id'],
 }
 /** Named in a fix, and to be found in `core.welcome` or in a header. */
 const ELSEWHERE = ['limits', 'RateLimit']

@@ -13,7 +13,8 @@ export type AuditQuery = z.infer<(typeof http)['GET /audit']['query']>
 /** Staff read all of it; the owner of an agent what concerns that agent. To anyone else another's agent is not there. */
 export function refuseUnlessReader(principal: Principal, { agent_id }: Pick<AuditQuery, 'agent_id'>): void {
   if (isStaffMember(principal)) return
-  if (principal.kind !== 'user' || principal.owns.length === 0) throw new ParleyError('PERMISSION_DENIED', { roles: ['reviewer', 'admin'] })
+  if (principal.kind !== 'user' || principal.owns.length === 0)
+    throw new ParleyError('PERMISSION_DENIED', { allowed: ['reviewer', 'admin'] })
   if (agent_id === undefined) {
     throw new ParleyError('REQUEST_INVALID', { errors: [{ pointer: '/agent_id', detail: 'name one of your agents; only staff read all' }] })
   }

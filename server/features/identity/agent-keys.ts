@@ -80,7 +80,8 @@ export function createAgentKeys({ model: { agentKeys }, register, uses, secrets,
    * grace it ends at once. Throws KEY_NOT_ACTIVE for a key that ended or was replaced.
    */
   async function rotate(old: AgentKeyDocument, { grace_ms, reason }: { grace_ms: number; reason?: string | undefined }, who: Who) {
-    if (!isGood(old) || old.rotated_to?.at !== undefined) throw new ParleyError('KEY_NOT_ACTIVE', { key_id: old.rotated_to?.key_id })
+    if (!isGood(old) || old.rotated_to?.at !== undefined)
+      throw new ParleyError('KEY_NOT_ACTIVE', { key_id: old.rotated_to?.key_id ?? null })
     const { agent_id, name, scopes, rates, expires_at } = old
     const terms = { name, scopes, expires_at, ...(rates ? { rates } : {}) }
     const { row, issued } = make(agent_id, terms, who, { old, grace_ms, reason })

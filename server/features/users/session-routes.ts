@@ -128,7 +128,8 @@ export function sessionRoutes({
 
   async function myself(request: RouteRequest): Promise<UserDocument> {
     const { kind, id } = principalOf(request)
-    if (kind !== 'user') throw new ParleyError('PERMISSION_DENIED', { detail: 'Only a user has sessions and a password' })
+    if (kind !== 'user')
+      throw new ParleyError('PERMISSION_DENIED', { detail: 'Only a user has sessions and a password', allowed: ['user'] })
     return people.get(id)
   }
 
