@@ -15,6 +15,7 @@ import { createIdentity } from './features/identity/index.ts'
 import { createMemoryPresence } from './features/rooms/index.ts'
 import { createAdmission } from './gateway/admission.ts'
 import { createClientAddress } from './gateway/client-address.ts'
+import { createCsrf } from './gateway/csrf.ts'
 import { createEmitFanOut, createFanOut, type FanOut } from './gateway/fan-out.ts'
 import { healthRoutes } from './gateway/health-routes.ts'
 import { listen } from './gateway/listen.ts'
@@ -107,7 +108,10 @@ export async function composeHub({
     })
     await identity.start()
     closers.push(() => identity.close())
-    const admission = createAdmission({ authenticate: identity.authenticate, origins: originsOf(public_url, listening.url) })
+    const admission = createAdmission({
+      ...{ authenticate: identity.authenticate, csrf: createCsrf(secret) },
+      origins: originsOf(public_url, listening.url),
+    })
     const addressOf = createClientAddress(config.trust_proxy)
     const onTurnedAway = createDoorWatch(audit)
     const cluster = config.redis_url === undefined ? undefined : await joinOthers(config.redis_url, onTrouble)
@@ -152,6 +156,8 @@ export async function composeHub({
         socket_origins: originsOf(public_url, listening.url).map((origin) => origin.replace(/^http/, 'ws')),
         dev_mode: config.dev_mode,
         identify: admission.request,
+        cors_origins: config.cors_origins ?? [],
+        is_https: public_url.startsWith('https:'),
         largest_body: limits.frame_bytes,
         most_depth: limits.input_depth,
       }),
@@ -167,6 +173,8 @@ export async function composeHub({
     await features.start()
     sockets.open(features.receive)
     ready = true
+    if (config.dev_mode)
+      logEvent('warn', 'dev_mode.on', { fix: 'Unset DEV_MODE where people work: keys of this hub are no good elsewhere.' })
     if (config.conformance) logEvent('warn', 'conformance.on', { fix: 'Unset PARLEY_CONFORMANCE where people work.' })
     logEvent('info', 'hub.listening', {
       url: listening.url,

@@ -27,6 +27,12 @@ const proxies = z
   .transform((text) => (/^\d{1,2}$/.test(text) ? Number(text) : text.split(',').map((one) => one.trim())))
   .refine(isProxyList, 'is a number of proxies, or addresses and ranges such as 10.0.0.0/8, with commas between them')
 
+/** Origins as browsers write them, for they are compared to the letter. */
+const origins = z
+  .string()
+  .transform((text) => text.split(',').map((one) => one.trim()))
+  .refine((all) => all.every(isOrigin), 'is a list of origins such as https://a.example, with commas between them and no path')
+
 /** Every setting: its schema, its default as a person reads it, and what it is for. The README's table is made from this. */
 export const settings = {
   PARLEY_HOST: { schema: z.string().min(1).default('127.0.0.1'), shown: '127.0.0.1', about: 'Address to listen on' },
@@ -76,6 +82,11 @@ export const settings = {
     shown: 'those of the table above',
     about: 'Other rates for HTTP, as JSON: `{"read":{"q":600,"w":60}}` is 600 in 60 s',
   },
+  PARLEY_CORS_ORIGINS: {
+    schema: origins.optional(),
+    shown: 'none',
+    about: 'Whose pages may use the HTTP side with keys or tokens of their own: `https://a.example,https://b.example`',
+  },
   PARLEY_TRUST_PROXY: {
     schema: proxies.optional(),
     shown: 'nobody',
@@ -122,6 +133,7 @@ export interface Config {
   limits?: Partial<Limits>
   /** Rates of HTTP routes that differ from the defaults. */
   rates?: RatesPatch
+  cors_origins?: string[] | undefined
   trust_proxy?: number | string[] | undefined
 }
 
@@ -158,6 +170,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     dev_mode: values.DEV_MODE,
     limits: values.PARLEY_LIMITS ?? {},
     rates: values.PARLEY_RATES ?? {},
+    cors_origins: values.PARLEY_CORS_ORIGINS,
     trust_proxy: values.PARLEY_TRUST_PROXY,
     conformance: values.PARLEY_CONFORMANCE,
   })
@@ -187,4 +200,8 @@ function isProxyList(given: number | string[]): boolean {
   } catch {
     return false // it says by throwing that one of them is no address
   }
+}
+
+function isOrigin(text: string): boolean {
+  return /^https?:/.test(text) && !text.includes('*') && URL.canParse(text) && new URL(text).origin === text
 }

@@ -1,5 +1,8 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import { ParleyError } from '../../shared/protocol/index.ts'
 import type { Principal } from '../core/principal.ts'
+import { cookieValue } from './cookies.ts'
+import type { Csrf } from './csrf.ts'
 import type { Admission } from './sockets.ts'
 
 export interface Authenticate {
@@ -8,14 +11,21 @@ export interface Authenticate {
   bearer(text: string): Promise<Admission>
 }
 
+/** Who sends a request. */
+export interface Identified {
+  principal: Principal
+  /** For a browser that lacks the token which its writes need. */
+  set_cookie?: string
+}
+
 const READS = new Set(['GET', 'HEAD', 'OPTIONS'])
-const COOKIE = '__Host-parley='
+const COOKIE = '__Host-parley'
 
 /**
- * Which credentials a request or a handshake shows, and whom they prove. The cookie counts only with the hub's own Origin: a browser
- * sends it whoever's page asks, but it cannot lie about that page.
+ * Which credentials a request or a handshake shows, and whom they prove. The cookie counts only with the hub's own Origin, exactly: a
+ * browser sends it whoever's page asks, but it cannot lie about that page. Writes need the token against forgery besides.
  */
-export function createAdmission({ authenticate, origins }: { authenticate: Authenticate; origins: readonly string[] }) {
+export function createAdmission({ authenticate, origins, csrf }: { authenticate: Authenticate; origins: readonly string[]; csrf: Csrf }) {
   const own = new Set(origins)
 
   async function socket({
@@ -30,36 +40,38 @@ export function createAdmission({ authenticate, origins }: { authenticate: Authe
     const { key, token } = typeof auth === 'object' && auth !== null ? (auth as Record<string, unknown>) : {}
     if (typeof key === 'string') return authenticate.key(key)
     if (typeof token === 'string') return authenticate.bearer(token)
-    if (!hasCookie(cookie)) throw new ParleyError('UNAUTHENTICATED')
+    if (cookieValue(cookie, COOKIE) === undefined) throw new ParleyError('UNAUTHENTICATED')
     if (origin === undefined || !own.has(origin)) throw new ParleyError('ORIGIN_DENIED')
     return authenticate.cookie(cookie)
   }
 
-  async function request({
-    authorization,
-    cookie,
-    origin,
-    method,
-  }: {
-    authorization: string | undefined
-    cookie: string | undefined
-    origin: string | undefined
-    method: string
-  }): Promise<Principal | undefined> {
-    if (authorization !== undefined) {
-      const [scheme, text] = authorization.split(' ')
+  /** Undefined for a request without credentials; throws for bad ones. */
+  async function request({ headers, method }: { headers: IncomingHttpHeaders; method: string }): Promise<Identified | undefined> {
+    if (headers.authorization !== undefined) {
+      const [scheme, text] = headers.authorization.split(' ')
       if (scheme?.toLowerCase() !== 'bearer' || text === undefined) throw new ParleyError('UNAUTHENTICATED')
-      return (await authenticate.bearer(text)).principal
+      return { principal: (await authenticate.bearer(text)).principal }
     }
-    if (!hasCookie(cookie)) return undefined
+    const session = cookieValue(headers.cookie, COOKIE)
+    return session === undefined ? undefined : browser(session, { headers, method })
+  }
+
+  async function browser(session: string, { headers, method }: { headers: IncomingHttpHeaders; method: string }): Promise<Identified> {
+    const { cookie, origin } = headers
     // Browsers leave the Origin away on their own reads, which no other page can see the answer of.
     if (origin === undefined ? !READS.has(method) : !own.has(origin)) throw new ParleyError('ORIGIN_DENIED')
-    return (await authenticate.cookie(cookie)).principal
+    const { principal } = await authenticate.cookie(cookie)
+    if (!READS.has(method)) {
+      csrf.check({ session, header: single(headers['x-csrf-token']) })
+      return { principal }
+    }
+    const set_cookie = csrf.cookieFor({ session, cookies: cookie })
+    return set_cookie === undefined ? { principal } : { principal, set_cookie }
   }
 
   return { socket, request }
 }
 
-function hasCookie(header: string | undefined): boolean {
-  return header?.includes(COOKIE) ?? false
+function single(header: string | string[] | undefined): string | undefined {
+  return typeof header === 'string' ? header : undefined
 }

@@ -30,6 +30,9 @@ export const errors = {
     title: 'The route has no such method',
     fix: 'Use a method that the `Allow` header names.',
   },
+  REQUEST_TOO_SLOW: { status: 408, retry: 'later', title: 'The request did not arrive in time', fix: 'Send it again, in one go.' },
+  EXPECTATION_FAILED: { status: 417, retry: 'never', title: 'The hub does not do what `Expect` asks for', fix: 'Leave the header away.' },
+  HEADERS_TOO_LARGE: { status: 431, retry: 'never', title: 'The headers are too large', fix: 'Stay below 16 KB of headers in all.' },
   MEDIA_TYPE_UNSUPPORTED: { status: 415, retry: 'never', title: 'The body is not JSON', fix: 'Send `Content-Type: application/json`.' },
   UNAUTHENTICATED: {
     status: 401,
@@ -66,6 +69,12 @@ export const errors = {
     retry: 'never',
     title: 'This origin may not use the cookie',
     fix: 'Open the console at the address in PARLEY_PUBLIC_URL.',
+  },
+  CSRF_TOKEN_INVALID: {
+    status: 403,
+    retry: 'after-refresh',
+    title: 'The token against forged requests is missing or of another session',
+    fix: 'Read `/me`, then send the value of the cookie `__Host-parley-csrf` as `X-CSRF-Token`.',
   },
   NOT_FOUND: {
     status: 404,

@@ -34,6 +34,8 @@ export interface TestHubOptions {
   onLog?: LogEvent
   rates?: Partial<Rates>
   trust_proxy?: number | string[]
+  cors_origins?: string[]
+  dev_mode?: boolean
   redis_url?: string
   clock?: Clock
   limits?: Partial<Limits>
@@ -69,6 +71,8 @@ export async function startHub({
   like,
   redis_url,
   trust_proxy,
+  cors_origins,
+  dev_mode = false,
   onLog,
 }: TestHubOptions = {}): Promise<TestHub> {
   const mongodb_uri = like?.mongodb_uri ?? (await testDatabase())
@@ -95,7 +99,7 @@ export async function startHub({
     })
   const config = {
     ...{ host: '127.0.0.1', port: 0, data_dir, public_url: undefined, redis_url, operator_token: undefined, secret: undefined },
-    ...{ log_level: 'silent', mongodb_uri, dev_mode: false, rates: { ...wideRates, ...rates }, trust_proxy },
+    ...{ log_level: 'silent', mongodb_uri, dev_mode, rates: { ...wideRates, ...rates }, trust_proxy, cors_origins },
   }
   const hub = await composeHub({
     ...{ config, logEvent, database_name, limits: { ...defaultLimits, ...limits } },

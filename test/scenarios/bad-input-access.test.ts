@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { expect } from 'chai'
 import type { FrameType } from '../../shared/protocol/index.ts'
+import { csrfOf } from '../harness/csrf-of.ts'
 import { api, type Client, connectAgent, connectAs, openContract, type Person, signUp } from '../harness/people.ts'
 import { codeOf, readLog, type Stage, setStage, shout } from './stage.ts'
 
@@ -157,6 +158,7 @@ describe('bad input: access', () => {
       fetch(`${hub.url}/contracts`, { method: 'POST', headers: { cookie, 'content-type': 'application/json', ...headers }, body: '{}' })
     expect((await request({ origin: 'https://evil.invalid' })).status).to.equal(403)
     expect((await request({})).status).to.equal(403)
-    expect((await request({ origin: hub.url })).status).to.equal(400)
+    const csrf = (await csrfOf(hub.url, cookie)) ?? ''
+    expect((await request({ origin: hub.url, 'x-csrf-token': csrf })).status).to.equal(400)
   })
 })

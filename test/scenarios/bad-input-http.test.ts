@@ -66,9 +66,9 @@ describe('bad input: HTTP', () => {
     expect((await send('/contracts/%E0%A4%A')).problem).to.include({ status: 400 })
     expect((await send(`/contracts/${'x'.repeat(5_000)}/events`)).problem).to.include({ status: 404, code: 'NOT_FOUND' })
     for (const [path, allow] of [
-      ['/contracts', 'POST, GET'],
-      [`/contracts/${stage.contract_id}`, 'GET'],
-      ['/health', 'GET'],
+      ['/contracts', 'POST, GET, HEAD, OPTIONS'],
+      [`/contracts/${stage.contract_id}`, 'GET, HEAD, OPTIONS'],
+      ['/health', 'GET, HEAD, OPTIONS'],
     ] as const) {
       const { problem, headers } = await send(path, { method: 'DELETE' })
       expect(problem).to.include({ status: 405, code: 'METHOD_NOT_ALLOWED' })

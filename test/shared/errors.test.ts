@@ -42,8 +42,9 @@ describe('errors', () => {
 
   it('[PROTO-1] what a pause can mend is retried later, and nothing else', () => {
     const later = errorCodes.filter((code) => errors[code].retry === 'later')
-    // The one conflict that ends by itself: the first try of a request.
-    const passing = (code: ErrorCode) => code === 'REQUEST_IN_FLIGHT' || errors[code].status === 429 || errors[code].status >= 500
+    // And the one conflict that ends by itself: the first try of a request.
+    const passing = (code: ErrorCode) =>
+      code === 'REQUEST_IN_FLIGHT' || [408, 429].includes(errors[code].status) || errors[code].status >= 500
     expect(later).to.deep.equal(errorCodes.filter(passing))
   })
 

@@ -3,10 +3,16 @@ import { RefusedError } from '../../sdk/index.ts'
 
 // Longer than a busy hub needs, shorter than a person's patience.
 const TIMEOUT_MS = 20_000
+const READS = ['GET', 'HEAD']
 
 /** Asks the hub over HTTP, with the browser's cookie. Rejects with a RefusedError: the hub's own, or UNREACHABLE. */
 export async function api<T>(method: string, path: string, { body, signal }: { body?: unknown; signal?: AbortSignal } = {}): Promise<T> {
-  const response = await ask(method, path, { body, signal })
+  let response = await ask(method, path, { body, signal })
+  if (response.status === 403 && (await isAboutToken(response))) {
+    // The token's cookie was lost or is of another session: any read of ours brings it.
+    await ask('GET', '/me', { signal })
+    response = await ask(method, path, { body, signal })
+  }
   if (response.status === 204) return undefined as T
   const answer: unknown = await response.json().catch(() => undefined)
   // The hub answered by its own schema for this route; a page is as old as the hub that served it, or nearly.
@@ -38,7 +44,11 @@ async function ask(
   const limit = AbortSignal.timeout(TIMEOUT_MS)
   const init: RequestInit = {
     method,
-    headers: { accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    headers: {
+      accept: 'application/json',
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(READS.includes(method) ? {} : csrfHeader()),
+    },
     signal: signal ? AbortSignal.any([signal, limit]) : limit,
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   }
@@ -48,6 +58,20 @@ async function ask(
     if (signal?.aborted) throw cause
     throw new RefusedError(unreachable, { cause })
   }
+}
+
+/** What shows that a page of ours asks: others can neither read the cookie nor send the header. */
+function csrfHeader(): Record<string, string> {
+  const token = /(?:^|; )__Host-parley-csrf=([^;]*)/.exec(document.cookie)?.[1]
+  return token === undefined ? {} : { 'x-csrf-token': token }
+}
+
+async function isAboutToken(response: Response): Promise<boolean> {
+  const answer: unknown = await response
+    .clone()
+    .json()
+    .catch(() => undefined)
+  return isProblem(answer) && answer.code === 'CSRF_TOKEN_INVALID'
 }
 
 const unreachable: Refusal = {

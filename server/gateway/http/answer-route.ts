@@ -4,6 +4,7 @@ import { isOperator, type Principal } from '../../core/principal.ts'
 import { requireScope } from '../../core/scopes.ts'
 import { isFresh } from '../../pipeline/conditional.ts'
 import type { Route, RouteAnswer } from '../../pipeline/route.ts'
+import type { Identified } from '../admission.ts'
 import { correlationOf } from './correlate.ts'
 import type { HttpDeps } from './create-http.ts'
 import { createIdempotency } from './idempotency.ts'
@@ -51,12 +52,14 @@ export function createAnswerRoute(deps: HttpDeps) {
   async function admit(route: Route, { request, response, asked: who }: { request: Request; response: Response; asked: Asked }) {
     if (route.access === 'public') return undefined
     const asked = { route, response, ip: who.ip }
-    const principal = await identify(route, request).catch(async (error: unknown) => {
+    const identified = await identify(route, request).catch(async (error: unknown) => {
       // Who guesses at credentials is counted like any stranger.
       if (error instanceof ParleyError) await takeRate({ ...asked, principal: undefined })
       throw error
     })
+    const principal = identified?.principal
     who.principal = principal
+    if (identified?.set_cookie !== undefined) response.append('Set-Cookie', identified.set_cookie)
     await takeRate({ ...asked, principal })
     if (route.access === 'open') return principal
     if (principal === undefined) throw new ParleyError('UNAUTHENTICATED')
@@ -65,12 +68,9 @@ export function createAnswerRoute(deps: HttpDeps) {
     return principal
   }
 
-  async function identify(
-    { access }: Route,
-    { headers: { authorization, cookie, origin }, method }: Request,
-  ): Promise<Principal | undefined> {
+  async function identify({ access }: Route, { headers, method }: Request): Promise<Identified | undefined> {
     try {
-      return await deps.identify({ authorization, cookie, origin, method })
+      return await deps.identify({ headers, method })
     } catch (error) {
       // An open route serves those with bad credentials too: they may be here to get new ones.
       if (access === 'open' && error instanceof ParleyError && error.code === 'UNAUTHENTICATED') return undefined
@@ -86,7 +86,12 @@ function subjectOf({ path }: Route): string {
 
 function send({ method }: Route, { request, response, answer }: { request: Request; response: Response; answer: RouteAnswer }): void {
   const { status, body, headers, text, etag } = answer
-  response.status(status).set(headers ?? {})
+  response.status(status)
+  // A cookie of the door's may stand there already.
+  for (const [name, value] of Object.entries(headers ?? {})) {
+    if (name === 'Set-Cookie') response.append(name, value)
+    else response.set(name, value)
+  }
   if (etag !== undefined) {
     // Kept by its reader only, and asked for again each time: it may have become another's business meanwhile.
     response.set({ ETag: etag, 'Cache-Control': headers?.['Cache-Control'] ?? 'private, no-cache' })

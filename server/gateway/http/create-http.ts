@@ -1,16 +1,17 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import express, { type Express, type NextFunction, type Request, type Response } from 'express'
 import helmet from 'helmet'
 import { ParleyError, type Rates } from '../../../shared/protocol/index.ts'
 import type { Clock } from '../../core/clock.ts'
-import type { Principal } from '../../core/principal.ts'
 import type { DoorWatch } from '../../pipeline/door-watch.ts'
 import type { Route } from '../../pipeline/route.ts'
+import type { Identified } from '../admission.ts'
 import type { LogEvent } from '../logger.ts'
 import { answerError } from './answer-error.ts'
 import { createAnswerRoute } from './answer-route.ts'
 import { contentPolicy } from './content-policy.ts'
 import { correlate } from './correlate.ts'
+import { allowOrigins } from './cors.ts'
 import type { IdempotencyStore } from './idempotency-store.ts'
 import { mountRoutes } from './mount-routes.ts'
 import type { RateStore } from './rate-store.ts'
@@ -25,12 +26,11 @@ export interface HttpDeps {
   socket_origins: readonly string[]
   logEvent: LogEvent
   /** Undefined for a request without credentials; throws UNAUTHENTICATED for bad ones. */
-  identify(request: {
-    authorization: string | undefined
-    cookie: string | undefined
-    origin: string | undefined
-    method: string
-  }): Promise<Principal | undefined>
+  identify(request: { headers: IncomingHttpHeaders; method: string }): Promise<Identified | undefined>
+  /** Whose pages may ask with a key or token of their own. */
+  cors_origins: readonly string[]
+  /** Browsers reach the hub by https, and shall try nothing else. */
+  is_https: boolean
   addressOf(request: IncomingMessage): string
   /** Hears of every request that a route refused. */
   onTurnedAway: DoorWatch
@@ -43,6 +43,8 @@ export interface HttpDeps {
   most_depth: number
 }
 
+const HSTS_S = 180 * 86_400
+
 /** The HTTP face: the routes that the features brought, the console's files, and one shape for every error. */
 export function createHttp(deps: HttpDeps): Express {
   const { routes, logEvent, socket_origins } = deps
@@ -54,9 +56,10 @@ export function createHttp(deps: HttpDeps): Express {
   app.use(
     helmet({
       contentSecurityPolicy: { useDefaults: false, directives: { ...contentPolicy, connectSrc: ["'self'", ...socket_origins] } },
-      strictTransportSecurity: false,
+      strictTransportSecurity: deps.is_https && { maxAge: HSTS_S, includeSubDomains: false },
     }),
   )
+  if (deps.cors_origins.length > 0) app.use(allowOrigins(deps.cors_origins))
   mountRoutes(app, routes, createAnswerRoute(deps))
   serveConsole(app, deps.console_directory)
   app.use((request: Request) => {

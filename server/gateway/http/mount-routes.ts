@@ -18,10 +18,20 @@ export function mountRoutes(
         answer(route, request, response).catch(next)
       })
     }
+    const allowed = allowedOf(alike)
+    app.options(path, (_request, response) => {
+      response.setHeader('Allow', allowed.join(', '))
+      response.status(204).end()
+    })
     app.all(path, (_request, response) => {
-      const allowed = alike.map(({ method }) => method)
       response.setHeader('Allow', allowed.join(', '))
       throw new ParleyError('METHOD_NOT_ALLOWED', { allowed })
     })
   }
+}
+
+/** Express answers HEAD by the route for GET, without the body. */
+function allowedOf(routes: readonly Route[]): string[] {
+  const methods = routes.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method]))
+  return [...methods, 'OPTIONS']
 }

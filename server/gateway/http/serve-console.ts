@@ -2,10 +2,12 @@ import express, { type Express } from 'express'
 
 /** The built console under `/app`, whatever page of it is asked for. Static files count against no limit. */
 export function serveConsole(app: Express, directory: string): void {
+  // Small files: a part of one is never asked for by a browser.
+  const whole = { acceptRanges: false }
   app.get('/', (_request, response) => response.redirect('/app/'))
-  const immutable = { immutable: true, maxAge: '1y', index: false, fallthrough: true } as const
+  const immutable = { ...whole, immutable: true, maxAge: '1y', index: false, fallthrough: true } as const
   app.use('/app/assets', express.static(`${directory}/assets`, immutable))
-  app.use('/app', express.static(directory, { index: false }))
+  app.use('/app', express.static(directory, { ...whole, index: false }))
   app.get(['/app', '/app/*page'], (request, response, next) => {
     if (request.path.startsWith('/app/assets/')) return next()
     response.set('Cache-Control', 'no-cache').sendFile('index.html', { root: directory }, (error) => {

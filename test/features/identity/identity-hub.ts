@@ -14,6 +14,7 @@ import { createIdentity, type IdentitySettings } from '../../../server/features/
 import { createLogger } from '../../../server/gateway/logger.ts'
 import { noAudit } from '../../../server/pipeline/audit.ts'
 import { createManualClock } from '../../harness/clock.ts'
+import { csrfOf } from '../../harness/csrf-of.ts'
 import { testDatabase } from '../../harness/hub.ts'
 import { wideRates } from '../../harness/wide-rates.ts'
 
@@ -72,10 +73,13 @@ export async function startIdentityHub() {
   async function ask(method: string, path: string, given: Credentials & { body?: unknown; match?: string } = {}): Promise<Answer> {
     const { body, bearer, cookie, from, at, agent, match } = given
     const url = at?.url ?? hubs[0].url
+    const isWrite = method !== 'GET' && method !== 'HEAD'
+    const csrf = cookie !== undefined && isWrite ? await csrfOf(url, cookie) : undefined
     const headers = {
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }),
       ...(cookie === undefined ? {} : { cookie, origin: hubs[0].url }),
+      ...(csrf === undefined ? {} : { 'x-csrf-token': csrf }),
       ...(agent === undefined ? {} : { 'user-agent': agent }),
       ...(match === undefined ? {} : { 'if-match': match }),
     }
