@@ -1,7 +1,6 @@
 import { type EventDraft, type EventType, isAuditType, type LogDraft } from '../shared/protocol/index.ts'
 import { facetsOfAudit, facetsOfRoom } from './core/facets.ts'
 import { byOf } from './core/principal.ts'
-import { tokensOf } from './core/tokens.ts'
 import type { Annotate } from './pipeline/batch.ts'
 import { contractOf } from './pipeline/record.ts'
 
@@ -9,7 +8,6 @@ import { contractOf } from './pipeline/record.ts'
 export function annotate(hasReactor: (type: EventType) => boolean): Annotate {
   return (draft, { actor, room, stream }) => {
     if (!isOfRoom(draft)) return { audience: 'staff', facets: facetsOfAudit(draft) }
-    const words = wordsOf(draft)
     const call_id = 'call_id' in draft.data ? draft.data.call_id : undefined
     const call = call_id === undefined ? undefined : room.calls.find((one) => one.call_id === call_id)
     const facets = facetsOfRoom(draft, {
@@ -22,7 +20,6 @@ export function annotate(hasReactor: (type: EventType) => boolean): Annotate {
     return {
       audience: draft.type === 'message.posted' ? draft.data.visibility : 'all',
       ...(call_id === undefined ? {} : { call_id }),
-      ...(words === '' ? {} : { tokens: tokensOf(words) }),
       ...(facets === undefined ? {} : { facets }),
       ...(hasReactor(draft.type) ? { pending: ['react'] } : {}),
     }
@@ -31,17 +28,4 @@ export function annotate(hasReactor: (type: EventType) => boolean): Annotate {
 
 function isOfRoom(draft: LogDraft): draft is EventDraft {
   return !isAuditType(draft.type)
-}
-
-function wordsOf({ type, data }: EventDraft): string {
-  switch (type) {
-    case 'message.posted':
-      return data.body
-    case 'call.requested':
-      return `${data.tool} ${JSON.stringify(data.input)}`
-    case 'contract.opened':
-      return data.title
-    default:
-      return ''
-  }
 }

@@ -225,7 +225,7 @@ export async function composeFeatures(deps: FeatureDeps) {
   const audit = composeAudit({ connection, clock, log, store, writer: deps.audit, owner: deps.owner, onTrouble })
   const routes: Route[] = [
     ...audit.routes,
-    ...rooms.roomRoutes({ log, store, rows, record, parties }),
+    ...rooms.roomRoutes({ log, store, rows, models: roomModels, record, parties }),
     ...tools.toolRoutes({ log, store, streams }),
   ]
 

@@ -15,7 +15,7 @@ export const MOST_BYTES_PER_COMMIT = 4 * 1024 * 1024
 export type Annotate = (
   draft: LogDraft,
   beside: { actor: Principal; room: RoomView; stream: string },
-) => Pick<EventDocument, 'audience' | 'call_id' | 'tokens' | 'pending' | 'facets'>
+) => Pick<EventDocument, 'audience' | 'call_id' | 'pending' | 'facets'>
 
 /** One frame of a commit. A refused one has no document; it waits for those before it, because its refusal may rest on them. */
 export type Entry =

@@ -22,8 +22,6 @@ export interface EventDocument {
   digest: string
   chain: string
   call_id?: string
-  /** Words for search. */
-  tokens?: string[]
   /** What the audit trail finds it by; absent where it is not of the trail. */
   facets?: string[]
   /** The frame was recorded and refused: the same key again is refused with this. Outside the digest, as what follows. */
@@ -144,7 +142,7 @@ export type EventStore = ReturnType<typeof createEventStore>
 export function toDocument(
   stream: string,
   sealed: Sealed,
-  beside: Pick<EventDocument, 'hash' | 'audience' | 'call_id' | 'tokens' | 'facets' | 'pending' | 'refused'>,
+  beside: Pick<EventDocument, 'hash' | 'audience' | 'call_id' | 'facets' | 'pending' | 'refused'>,
 ): EventDocument {
   const { event, json, digest } = sealed
   const { seq, type, by, key, chain } = event

@@ -8,7 +8,6 @@ const DAY_S = 86_400
 const indexes: IndexRow[] = [
   { collection: 'events', name: 'events_key', keys: { stream: 1, 'by.id': 1, key: 1 }, unique: true },
   { collection: 'events', name: 'events_call', keys: { call_id: 1 }, sparse: true },
-  { collection: 'events', name: 'events_words', keys: { stream: 1, tokens: 1 }, partial: { tokens: { $exists: true } } },
   { collection: 'events', name: 'events_pending', keys: { at: 1 }, partial: { pending: { $exists: true } } },
   { collection: 'contracts', name: 'contracts_requester', keys: { requester_id: 1, _id: -1 } },
   { collection: 'contracts', name: 'contracts_provider', keys: { provider_id: 1, _id: -1 } },

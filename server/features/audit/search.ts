@@ -3,7 +3,7 @@ import { type AuditItem, type http, ParleyError } from '../../../shared/protocol
 import { facet } from '../../core/facets.ts'
 import { notYours } from '../../core/foreign.ts'
 import { isStaffMember, type Principal } from '../../core/principal.ts'
-import { waysToFind } from '../../core/tokens.ts'
+import { tokensAsked } from '../../core/tokens.ts'
 import type { EventStore } from '../../pipeline/event-store.ts'
 import { type ListPage, listPage } from '../../pipeline/list-page.ts'
 import { toAuditItem } from './audit-item.ts'
@@ -36,7 +36,7 @@ export async function searchTrail(store: EventStore, query: AuditQuery): Promise
 
 /** What the index is asked for first should be rare: the first of them leads into it. */
 function facetsAsked({ task_id, key_id, subject, actor, agent_id, q, type, severity }: AuditQuery): string[] {
-  const [words = []] = q === undefined ? [] : waysToFind(q)
+  const words = q === undefined ? [] : tokensAsked(q)
   if (q !== undefined && words.length === 0)
     throw new ParleyError('REQUEST_INVALID', { errors: [{ pointer: '/q', detail: 'holds no word' }] })
   return [

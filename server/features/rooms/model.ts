@@ -23,13 +23,25 @@ export interface CursorDocument {
   seq: number
 }
 
+/** The words of a piece of a room's log, each between line ends. */
+export interface WordBlockDocument {
+  _id: string
+  after: number
+  last: number
+  /** Of the last event: what ties the block to its log. */
+  chain: string
+  words: string
+}
+
 export function createRoomModels(connection: Connection) {
   const options = { strict: false, versionKey: false, autoIndex: false, autoCreate: false } as const
   const contracts = connection.model('Contract', new Schema({ _id: String }, options), 'contracts').collection
   const cursors = connection.model('Cursor', new Schema({ _id: String }, options), 'cursors').collection
+  const wordBlocks = connection.model('WordBlock', new Schema({ _id: String }, options), 'word_blocks').collection
   return {
     contracts: contracts as unknown as mongo.Collection<ContractDocument>,
     cursors: cursors as unknown as mongo.Collection<CursorDocument>,
+    wordBlocks: wordBlocks as unknown as mongo.Collection<WordBlockDocument>,
   }
 }
 

@@ -1,26 +1,29 @@
 import { type ContractSummary, http, idSchema, ParleyError, type Permissions } from '../../../shared/protocol/index.ts'
 import { authorize } from '../../core/authorize.ts'
 import { isOperator, isStaffMember, seesNotes } from '../../core/principal.ts'
-import { waysToFind } from '../../core/tokens.ts'
+import { tokensAsked } from '../../core/tokens.ts'
 import { etagOf } from '../../pipeline/conditional.ts'
-import { type EventStore, toStored } from '../../pipeline/event-store.ts'
+import { type EventStore, eventId } from '../../pipeline/event-store.ts'
 import { listLink } from '../../pipeline/list-link.ts'
-import { listPage } from '../../pipeline/list-page.ts'
+import { drawPage } from '../../pipeline/list-page.ts'
 import type { Log } from '../../pipeline/log.ts'
 import { parse } from '../../pipeline/parse.ts'
 import { type RecordFrame, streamOf } from '../../pipeline/record.ts'
 import { principalOf, type Route, type RouteRequest } from '../../pipeline/route.ts'
 import type { ContractRows } from './contract-rows.ts'
 import type { Party } from './describe-room.ts'
-import type { ContractDocument } from './model.ts'
+import type { ContractDocument, RoomModels } from './model.ts'
 import { openContract } from './open-contract.ts'
 import { redact } from './redact.ts'
+import { createSearchRoom } from './search-room.ts'
 import { createVerifyLog } from './verify-log.ts'
+import { createWordBlocks } from './word-blocks.ts'
 
 export interface RoomRouteDeps {
   log: Log
   store: EventStore
   rows: ContractRows
+  models: RoomModels
   record: RecordFrame
   parties(ids: string[]): Promise<Map<string, Party>>
 }
@@ -33,8 +36,9 @@ const directPermissions: Permissions = {
   can_message_requester: true,
 }
 
-export function roomRoutes({ log, store, rows, record, parties }: RoomRouteDeps): Route[] {
+export function roomRoutes({ log, store, rows, models, record, parties }: RoomRouteDeps): Route[] {
   const verifyLog = createVerifyLog(store)
+  const searchRoom = createSearchRoom({ log, blocks: createWordBlocks({ models, log }) })
 
   async function open(request: RouteRequest) {
     const principal = principalOf(request)
@@ -100,17 +104,12 @@ export function roomRoutes({ log, store, rows, record, parties }: RoomRouteDeps)
   async function search(request: RouteRequest) {
     const query = parse(http['GET /contracts/:id/search'].query, request.query)
     const { stream, seesNotes } = await enter(request)
-    const ways = waysToFind(query.q)
-    if (ways.length === 0) throw new ParleyError('REQUEST_INVALID', { errors: [{ pointer: '/q', detail: 'holds no word' }] })
-    // One token of each way leads into the index; the rest is asked of what it finds.
-    const tokens = { $in: ways.flatMap((way) => way.slice(0, 1)) }
-    const filter = {
-      ...{ stream: stream.id, tokens, $or: ways.map((way) => ({ tokens: { $all: way } })) },
-      ...(seesNotes ? {} : { audience: 'all' as const }),
-    }
-    // The id of an event ends with its seq.
-    const { rows: found, page } = await listPage(store.collection, { filter, query, sorts: { seq: '_id' } })
-    const items = found.map((document) => redact(toStored(document), seesNotes))
+    const words = tokensAsked(query.q)
+    if (words.length === 0) throw new ParleyError('REQUEST_INVALID', { errors: [{ pointer: '/q', detail: 'holds no word' }] })
+    const found = searchRoom(stream, { words, seesNotes, order: query.sort_order })
+    const name = `search ${stream.id}`
+    const { rows: events, page } = await drawPage(found, { query, name, idOf: ({ seq }) => eventId(stream.id, seq) })
+    const items = events.map((stored) => redact(stored, seesNotes))
     return { status: 200, body: { items, ...page }, headers: listLink(request.path, query, page.next_cursor) }
   }
 
