@@ -1,6 +1,6 @@
 import { hash, randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
-import { defaultLimits, defaultRates, type Limits, type Rates } from '../shared/protocol/index.ts'
+import { defaultLimits, defaultRates, http, type Limits, type Rates } from '../shared/protocol/index.ts'
 import { composeFeatures, type FeatureDeps } from './compose-features.ts'
 import { composeHttp } from './compose-http.ts'
 import type { Config } from './config.ts'
@@ -18,6 +18,7 @@ import { createClientAddress } from './gateway/client-address.ts'
 import { createCsrf } from './gateway/csrf.ts'
 import { createEmitFanOut, createFanOut, type FanOut } from './gateway/fan-out.ts'
 import { healthRoutes } from './gateway/health-routes.ts'
+import { openApiRoutes } from './gateway/http/docs-routes.ts'
 import { listen } from './gateway/listen.ts'
 import type { LogEvent } from './gateway/logger.ts'
 import { createMeter } from './gateway/meter.ts'
@@ -149,7 +150,8 @@ export async function composeHub({
       metrics: meter.text,
       isReady: () => ready,
     })
-    const routes = [...health, ...identity.routes, ...features.routes]
+    const documented = [...health, ...identity.routes, ...features.routes]
+    const routes = [...documented, ...openApiRoutes({ routes: documented, schemas: http, version, public_url })]
     listening.serve(
       composeHttp({
         ...{ routes, connection, redis: cluster?.redis, rates, addressOf, onTurnedAway, clock, logEvent, onTrouble },

@@ -15,7 +15,7 @@ import { allowOrigins } from './cors.ts'
 import type { IdempotencyStore } from './idempotency-store.ts'
 import { mountRoutes } from './mount-routes.ts'
 import type { RateStore } from './rate-store.ts'
-import { serveConsole } from './serve-console.ts'
+import { serveConsole, serveDocs } from './serve-console.ts'
 
 export interface HttpDeps {
   routes: readonly Route[]
@@ -61,6 +61,7 @@ export function createHttp(deps: HttpDeps): Express {
   )
   if (deps.cors_origins.length > 0) app.use(allowOrigins(deps.cors_origins))
   mountRoutes(app, routes, createAnswerRoute(deps))
+  serveDocs(app)
   serveConsole(app, deps.console_directory)
   app.use((request: Request) => {
     throw new ParleyError('ROUTE_UNKNOWN', { path: request.path.slice(0, 200) })

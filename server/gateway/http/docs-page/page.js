@@ -1,0 +1,62 @@
+// Shows /openapi.json. Only text is ever set, so nothing that stands in the document can run.
+const METHODS = ['get', 'post', 'put', 'patch', 'delete']
+const place = document.getElementById('routes')
+
+try {
+  const response = await fetch('/openapi.json')
+  if (!response.ok) throw new Error(`The hub answered ${response.status}.`)
+  const api = await response.json()
+  place.replaceChildren(...api.tags.map(({ name }) => group(name, api)), problems(api))
+} catch (error) {
+  place.replaceChildren(element('p', `The document could not be read: ${error.message} Reload the page.`))
+}
+
+function group(tag, { paths }) {
+  const operations = Object.values(paths).flatMap((path) => METHODS.flatMap((method) => path[method] ?? []))
+  return element('section', element('h2', tag), ...operations.filter(({ tags }) => tags.includes(tag)).map(operation))
+}
+
+function operation({ summary, description, security, parameters, requestBody, responses }) {
+  const access = security.length === 0 || security.some((one) => Object.keys(one).length === 0) ? 'Anyone may ask.' : 'Asks who you are.'
+  return element(
+    'details',
+    element('summary', summary),
+    element('p', [access, description].filter(Boolean).join(' ')),
+    parameterTable(parameters),
+    ...shape('Body', requestBody?.content),
+    ...shape('Answer', responses['2XX'].content),
+  )
+}
+
+function parameterTable(parameters) {
+  const rows = parameters.map(({ name, in: where, required, description, schema }) =>
+    row('td', name, where + (required ? ', required' : ''), description ?? describe(schema)),
+  )
+  return element('table', element('thead', row('th', 'Parameter', 'In', '')), element('tbody', ...rows))
+}
+
+function describe({ type, enum: values, minimum, maximum, default: fallback }) {
+  const range = minimum === undefined ? '' : ` ${minimum} to ${maximum}`
+  const usual = fallback === undefined ? '' : `; ${fallback} when left out`
+  return `${values ? values.join(' | ') : (type ?? '')}${range}${usual}`
+}
+
+function shape(title, content) {
+  const schema = content && Object.values(content)[0].schema
+  return schema ? [element('h3', title), element('pre', JSON.stringify(schema, null, 2))] : []
+}
+
+function problems({ components }) {
+  const lines = components.schemas.Problem.properties.code.description.split('\n')
+  return element('section', element('h2', 'Problems'), element('ul', ...lines.map((line) => element('li', line.slice(2)))))
+}
+
+function row(cell, ...texts) {
+  return element('tr', ...texts.map((text) => element(cell, text)))
+}
+
+function element(name, ...children) {
+  const made = document.createElement(name)
+  made.append(...children)
+  return made
+}
