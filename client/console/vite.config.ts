@@ -14,7 +14,11 @@ export default defineConfig({
     assetsInlineLimit: 0,
     reportCompressedSize: false,
   },
-  server: { proxy: Object.fromEntries(['/me', '/contracts', '/sessions', '/sign-in-links', '/socket.io'].map(toHub)) },
+  server: {
+    proxy: Object.fromEntries(
+      ['/me', '/contracts', '/sessions', '/sign-in-links', '/invitations', '/password-resets', '/socket.io'].map(toHub),
+    ),
+  },
 })
 
 /** `vite client/console` serves the pages with hot reload; what they ask for comes from a hub on the default address. */

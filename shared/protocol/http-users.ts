@@ -1,15 +1,15 @@
 import { z } from 'zod'
 import { pageOf, pageQuery } from './lists.ts'
+import { PASSWORD_MIN_CHARS, PASSWORD_MOST_BYTES, passwordBytes } from './password-bounds.ts'
 import { idSchema, timeSchema } from './primitives.ts'
 import { userRoles, userStatuses } from './states.ts'
 
 const emailSchema = z.email().max(254)
 
-/** bcrypt reads 72 bytes and ignores the rest, so a longer password would be weaker than it looks. */
 const passwordSchema = z
   .string()
-  .min(10)
-  .refine((text) => new TextEncoder().encode(text).length <= 72, 'use at most 72 bytes of UTF-8')
+  .min(PASSWORD_MIN_CHARS)
+  .refine((text) => passwordBytes(text) <= PASSWORD_MOST_BYTES, `use at most ${PASSWORD_MOST_BYTES} bytes of UTF-8`)
 
 const nameSchema = z.string().trim().min(1).max(200)
 const rolesSchema = z.array(z.enum(userRoles)).min(1)

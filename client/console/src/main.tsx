@@ -1,11 +1,15 @@
 import { render } from 'preact'
+import { takeLinkToken } from './link-token.ts'
 import { startSession } from './session.ts'
-import { takeSignInToken } from './sign-in-token.ts'
 import { App } from './view/app.tsx'
 
 // Before anything else: nothing that happens later may see the token in the address bar or in the history.
-const token = takeSignInToken()
+const link = takeLinkToken()
+// A link pasted into the address bar of a page that is open already changes only what stands behind the #.
+addEventListener('hashchange', () => {
+  if (location.hash.startsWith('#token=')) location.reload()
+})
 const place = document.querySelector('#app')
 if (place === null) throw new Error('the page has no place for the console')
-render(<App token={token} />, place)
-if (token === undefined) void startSession()
+render(<App link={link} />, place)
+if (link === undefined) void startSession()

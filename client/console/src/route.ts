@@ -2,6 +2,8 @@ import { computed, signal } from '@preact/signals'
 
 export type Route =
   | { page: 'sign-in' }
+  | { page: 'invitation' }
+  | { page: 'password-reset' }
   | { page: 'rooms' }
   /** `event`: the place in the log that a link points at. */
   | { page: 'room'; contract_id: string; event: number | undefined }
@@ -42,7 +44,8 @@ export function routeOf(path: string): Route {
   const parts = url.pathname.split('/').filter((part) => part !== '')
   if (parts[0] !== 'app') return { page: 'unknown' }
   if (parts.length === 1 || (parts.length === 2 && parts[1] === 'rooms')) return { page: 'rooms' }
-  if (parts.length === 2 && parts[1] === 'sign-in') return { page: 'sign-in' }
+  if (parts.length === 2 && (parts[1] === 'sign-in' || parts[1] === 'invitation' || parts[1] === 'password-reset'))
+    return { page: parts[1] }
   if (parts.length === 3 && parts[1] === 'rooms') {
     const event = Number(url.searchParams.get('e') ?? Number.NaN)
     return { page: 'room', contract_id: decode(parts[2] ?? ''), event: Number.isSafeInteger(event) && event > 0 ? event : undefined }

@@ -2,7 +2,7 @@ import { signal } from '@preact/signals'
 import type { UserRole } from '../../../shared/protocol/index.ts'
 import { connect, type Hub, type HubState, RefusedError } from '../../sdk/index.ts'
 import { api, toRefused } from './api.ts'
-import { navigate } from './route.ts'
+import { navigate, route } from './route.ts'
 
 export interface Me {
   id: string
@@ -40,6 +40,19 @@ export async function startSession(): Promise<void> {
 
 export async function redeemSignInLink(token: string): Promise<void> {
   await api('POST', '/sign-in-links/redeem', { body: { token } })
+  await startSession()
+  navigate('/app/rooms', { replace: true })
+}
+
+export async function signInByPassword(email: string, password: string): Promise<void> {
+  await api('POST', '/sessions/browser', { body: { email, password } })
+  await startSession()
+  if (route.peek().page === 'sign-in') navigate('/app/rooms', { replace: true })
+}
+
+/** Sets the password that an invitation or a reset link is for, and is signed in by that. */
+export async function redeemPasswordLink(kind: 'invitation' | 'password-reset', given: { token: string; password: string }): Promise<void> {
+  await api('POST', `/${kind}s/redeem`, { body: given })
   await startSession()
   navigate('/app/rooms', { replace: true })
 }

@@ -1,8 +1,9 @@
+import { randomUUID } from 'node:crypto'
 import AxeBuilder from '@axe-core/playwright'
 import { expect } from 'chai'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { startHub, type TestHub } from '../../harness/hub.ts'
-import { connectAgent, openContract, registerAgent, signUp } from '../../harness/people.ts'
+import { api, connectAgent, openContract, registerAgent, signUp } from '../../harness/people.ts'
 import { buildConsole, launchBrowser, openPage, openRoom, operatorOf, signedIn, speaker } from './console-world.ts'
 
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
@@ -46,7 +47,11 @@ describe('console: for everyone', function () {
     const done = await operator.must('tool.call', { contract_id, key: 'done', tool: 'search', input: { words: ['a'] } })
     await agent.must('agent.tool.result', { call_id: done.call_id, status: 'succeeded', output: { found: 2 } })
     await operator.must('tool.call', { contract_id, key: 'unknown', tool: 'unknown', input: {} })
-    const running = await operator.must('tool.call', { contract_id, key: 'run', tool: 'search', input: { words: ['b'] } })
+    const running = await operator.must('tool.call', {
+      ...{ contract_id, key: 'run', tool: 'search', input: { words: ['b'] } },
+      // Longer than all looks take on a slow machine.
+      timeout_ms: 3_600_000,
+    })
     await agent.must('agent.tool.stream', { call_id: running.call_id, seq: 1, chunk: 'reading …\n' })
   })
   after(async () => {
@@ -85,6 +90,31 @@ describe('console: for everyone', function () {
       await page.goto(`${hub.url}/app/sign-in#token=spent`)
       await page.getByRole('heading', { name: 'This link no longer works' }).waitFor()
       expect(await violationsOf(page), 'spent').to.deep.equal([])
+    })
+
+    it(`[CON-21] the forms for passwords have no fault that axe finds (${look})`, async () => {
+      const { page } = await openPage(browser, options)
+      await page.goto(`${hub.url}/app/sign-in`)
+      await page.getByLabel('E-mail address').fill('nobody@example.org')
+      await page.getByLabel('Password', { exact: true }).fill('wrong')
+      await page.getByRole('button', { name: 'Sign in' }).click()
+      await page.getByRole('alert').getByText('There is no user').waitFor()
+      expect(await violationsOf(page), 'wrong password').to.deep.equal([])
+      const invitation = { email: `${randomUUID()}@example.org`, name: 'Bea', roles: ['requester'] }
+      const { body } = await api<{ url: string }>(hub, 'POST', '/invitations', { body: invitation, bearer: hub.operator_token })
+      await page.goto(body.url)
+      await page.getByRole('heading', { name: 'Welcome, Bea' }).waitFor()
+      await page.getByLabel('Password', { exact: true }).fill('short')
+      await page.keyboard.press('Enter')
+      await page.getByRole('alert').getByText('at least 10').waitFor()
+      expect(await violationsOf(page), 'invitation').to.deep.equal([])
+      expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'nothing sticks out').to.equal(true)
+      await page.goto(`${hub.url}/app/password-reset`)
+      await page.getByRole('heading', { name: 'Forgot your password?' }).waitFor()
+      expect(await violationsOf(page), 'forgot').to.deep.equal([])
+      await page.goto(`${hub.url}/app/password-reset#token=spent`)
+      await page.getByRole('heading', { name: 'This link no longer works' }).waitFor()
+      expect(await violationsOf(page), 'spent reset').to.deep.equal([])
     })
   }
 

@@ -1,24 +1,31 @@
 import { useEffect } from 'preact/hooks'
 import { contracts, forgetContracts, refreshContracts } from '../contracts.ts'
+import type { LinkToken } from '../link-token.ts'
 import { isPageVisible } from '../page-visible.ts'
 import { onLinkClick, openRoomId, route } from '../route.ts'
 import { hub, hubState, session, startSession } from '../session.ts'
 import { AccountBar } from './account-bar.tsx'
+import { AskReset } from './ask-reset.tsx'
 import { ConnectionStrip } from './connection-strip.tsx'
 import { LiveLog } from './live-log.tsx'
 import { RoomList } from './room-list.tsx'
 import { RoomPage } from './room-page.tsx'
+import { SetPassword, SpentPasswordLink } from './set-password.tsx'
 import { SignIn } from './sign-in.tsx'
 import { SignedOut } from './signed-out.tsx'
+import { Starting } from './starting.tsx'
 import { Trouble } from './trouble.tsx'
 
-export function App({ token }: { token: string | undefined }) {
+export function App({ link }: { link: LinkToken | undefined }) {
   useEffect(() => {
     document.addEventListener('click', onLinkClick)
     return () => document.removeEventListener('click', onLinkClick)
   }, [])
-  const { state } = session.value
-  if (token !== undefined && route.value.page === 'sign-in') return <SignIn token={token} />
+  const { page } = route.value
+  const token = link?.page === page ? link.token : undefined
+  if (page === 'sign-in' && token !== undefined) return <SignIn token={token} />
+  if (page === 'invitation') return token === undefined ? <SpentPasswordLink kind={page} /> : <SetPassword kind={page} token={token} />
+  if (page === 'password-reset') return token === undefined ? <AskReset /> : <SetPassword kind={page} token={token} />
   if (session.value.state === 'signed-out') return <SignedOut because={session.value.because} />
   if (session.value.state === 'failed') {
     return (
@@ -28,16 +35,7 @@ export function App({ token }: { token: string | undefined }) {
       </main>
     )
   }
-  return state === 'starting' ? <Starting /> : <Console />
-}
-
-function Starting() {
-  return (
-    <main class="notice late" aria-busy="true">
-      <h1>Parley</h1>
-      <p>Opening the console …</p>
-    </main>
-  )
+  return session.value.state === 'starting' ? <Starting text="Opening the console …" /> : <Console />
 }
 
 // Staff see contracts of others too, of which no push tells them.

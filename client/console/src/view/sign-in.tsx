@@ -39,6 +39,12 @@ function Spent() {
     <main class="notice">
       <h1>This link no longer works</h1>
       <p>A sign-in link works once, for 15 minutes. This one was used before, is older, or is not complete.</p>
+      <p>
+        {/* A page of its own, as below. */}
+        <a href="/app/sign-in" target="_self">
+          Sign in with your password
+        </a>
+      </p>
       <HowToSignIn />
       <p>
         If you are signed in already:{' '}

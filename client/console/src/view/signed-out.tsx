@@ -1,3 +1,6 @@
+import { useEffect } from 'preact/hooks'
+import { PasswordForm } from './password-form.tsx'
+
 const because = {
   never: { title: 'Sign in', text: 'You are not signed in to this hub.' },
   left: { title: 'You are signed out', text: 'This browser no longer has access to the hub.' },
@@ -6,10 +9,14 @@ const because = {
 
 export function SignedOut({ because: why }: { because: keyof typeof because }) {
   const { title, text } = because[why]
+  useEffect(() => {
+    document.title = 'Sign in · Parley'
+  }, [])
   return (
     <main class="notice">
       <h1>{title}</h1>
       <p>{text}</p>
+      <PasswordForm />
       <HowToSignIn />
     </main>
   )
@@ -17,8 +24,8 @@ export function SignedOut({ because: why }: { because: keyof typeof because }) {
 
 export function HowToSignIn() {
   return (
-    <>
-      <p>You sign in by a link that works once. To get one:</p>
+    <section class="other-way" aria-labelledby="by-link">
+      <h2 id="by-link">By a link that works once</h2>
       <ul>
         <li>
           If the hub runs on your machine, <code>npm start</code> prints one.
@@ -27,6 +34,6 @@ export function HowToSignIn() {
           Else ask whoever runs the hub. Its operator makes a link by <code>POST /sign-in-links</code>.
         </li>
       </ul>
-    </>
+    </section>
   )
 }

@@ -1,0 +1,45 @@
+import type { Signal } from '@preact/signals'
+
+/** One line of a form, its label above it. */
+export function TextField({
+  id,
+  label,
+  value,
+  type,
+  autocomplete,
+  hint,
+  isWrong = false,
+  readOnly = false,
+}: {
+  id: string
+  label: string
+  value: Signal<string>
+  /** `text`: a password that is shown. */
+  type: 'email' | 'password' | 'text'
+  autocomplete: 'username' | 'current-password' | 'new-password'
+  hint?: string
+  isWrong?: boolean
+  readOnly?: boolean
+}) {
+  const attributes = {
+    ...{ id, name: id, autocomplete, readOnly, required: true, spellcheck: false, autocapitalize: 'none' as const, value },
+    'aria-invalid': isWrong,
+    'aria-describedby': hint === undefined ? undefined : `${id}-hint`,
+    onInput: (input: { currentTarget: HTMLInputElement }) => {
+      value.value = input.currentTarget.value
+    },
+  }
+  return (
+    <div class="field">
+      <label for={id}>{label}</label>
+      {type === 'email' && <input type="email" {...attributes} />}
+      {type === 'password' && <input type="password" {...attributes} />}
+      {type === 'text' && <input type="text" {...attributes} />}
+      {hint !== undefined && (
+        <span id={`${id}-hint`} class="muted">
+          {hint}
+        </span>
+      )}
+    </div>
+  )
+}
