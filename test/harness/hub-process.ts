@@ -77,7 +77,7 @@ export async function startHubProcess({
       await gone
     },
     stop: async () => {
-      if (child.exitCode !== null) return child.exitCode
+      if (child.exitCode !== null || child.signalCode !== null) return child.exitCode
       const gone = once(child, 'exit')
       child.kill('SIGTERM')
       const [code] = await gone

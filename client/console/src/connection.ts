@@ -1,4 +1,4 @@
-import { effect, signal } from '@preact/signals'
+import { computed, effect, signal } from '@preact/signals'
 import type { HubState } from '../../sdk/index.ts'
 
 export type Connection = { state: 'fine' } | { state: 'reconnecting' } | { state: 'offline'; since: number } | { state: 'catching-up' }
@@ -9,6 +9,9 @@ const OFFLINE_MS = 10_000
 
 /** What the strip says. It speaks only of what lasts, and of the way back only when it spoke of the loss. */
 export const connection = signal<Connection>({ state: 'fine' })
+
+/** Without a connection nobody knows who is there and what they do, and the page must not say that it does. */
+export const isHearing = computed(() => connection.value.state !== 'reconnecting' && connection.value.state !== 'offline')
 
 /** `isInStep`: the open room has all that happened; true when none is open. */
 export function watchConnection({ hubState, isInStep }: { hubState: () => HubState; isInStep: () => boolean }): () => void {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import type { Browser } from 'playwright-core'
 import { freePort, type HubProcess, startHubProcess } from '../../harness/hub-process.ts'
-import { api, openContract, signUp } from '../../harness/people.ts'
+import { api, connectAgent, openContract, signUp } from '../../harness/people.ts'
 import { buildConsole, launchBrowser, openRoom, seqsOn, signedIn, speaker, until, watch } from './console-world.ts'
 
 describe('console: a hub that goes and comes back', function () {
@@ -34,15 +34,20 @@ describe('console: a hub that goes and comes back', function () {
 
   it('[CON-18] the strip tells of a hub that is gone, and the room catches up without loss or double', async () => {
     const ada = await signUp(hub, ['requester'], 'Ada')
-    const { contract_id } = await openContract(hub, { requester: ada })
+    const { contract_id, provider } = await openContract(hub, { requester: ada })
+    const agent = await connectAgent(hub, provider)
+    await agent.must('room.join', { contract_id })
     const opened = await signedIn(browser, hub)
     await openRoom(opened, hub, contract_id)
     const { page } = opened
     const strip = page.locator('.strip')
-    await page.locator('.floor').waitFor()
+    await page.locator('.floor').getByText('is working').waitFor()
     const killed_at = Date.now()
     await hub.kill()
     await strip.getByText('Reconnecting…').waitFor()
+    // Of an agent that nobody hears of nobody knows whether it works.
+    expect(await page.locator('.floor').innerText()).to.equal('No news of agent Scribe')
+    expect(await page.locator('.presence .is-here').count()).to.equal(0)
     expect(await page.locator('.list-stale').count()).to.equal(0)
     expect(Date.now() - killed_at).to.be.within(1_900, 5_000)
     await page.getByRole('textbox', { name: 'Message' }).fill('Written while it was gone')
@@ -56,6 +61,8 @@ describe('console: a hub that goes and comes back', function () {
     await page.evaluate(() => dispatchEvent(new Event('online')))
     await page.locator('article', { hasText: 'Written while it was gone' }).waitFor({ timeout: 40_000 })
     await page.locator('.strip-fine').waitFor({ state: 'attached' })
+    await page.locator('.presence .is-here').first().waitFor()
+    expect(await page.locator('.floor').innerText()).not.to.contain('No news')
     const seqs = await until(
       () => seqsOn(page),
       (seen) => seen.length === 32,

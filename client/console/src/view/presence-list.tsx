@@ -1,4 +1,5 @@
 import type { Member } from '../../../../shared/protocol/index.ts'
+import { isHearing } from '../connection.ts'
 import { kindWord, whoIs } from '../names.ts'
 import type { RoomStore } from '../room-store.ts'
 import { Icon } from './icon.tsx'
@@ -11,12 +12,17 @@ export function PresenceList({ store }: { store: RoomStore }) {
   return (
     <ul class="presence" aria-label="In this room">
       {sorted.map((member) => (
-        <li key={member.id} class={member.connected ? 'is-here' : 'is-away'}>
+        <li key={member.id} class={member.connected && isHearing.value ? 'is-here' : 'is-away'}>
           <Presence member={member} />
         </li>
       ))}
     </ul>
   )
+}
+
+function hereOrAway(connected: boolean): string {
+  if (!connected) return ', away'
+  return isHearing.value ? ', here' : ', was here'
 }
 
 function Presence({ member }: { member: Member }) {
@@ -27,7 +33,7 @@ function Presence({ member }: { member: Member }) {
       <BareName who={who} />
       <span class="who-kind">
         {who.isMe ? 'you' : member.role}
-        {member.connected ? ', here' : ', away'}
+        {hereOrAway(member.connected)}
       </span>
     </span>
   )

@@ -1,4 +1,5 @@
 import { useSignal } from '@preact/signals'
+import { isHearing } from '../connection.ts'
 import { whoIs } from '../names.ts'
 import type { RoomStore } from '../room-store.ts'
 import { timeOf } from '../time.ts'
@@ -68,6 +69,17 @@ function FloorLine({ store }: { store: RoomStore }) {
   const { contract, floor, agent, members } = store.view.value
   if (contract === null || contract.state === 'ended') return null
   const who = whoIs(floor.holder, floor.kind)
+  if (!isHearing.value) {
+    return (
+      <span class="floor tone-muted">
+        <Icon name="clock" />
+        <span>
+          No news of {floor.kind === 'agent' ? 'agent ' : ''}
+          <BareName who={who} />
+        </span>
+      </span>
+    )
+  }
   const holder = members.find(({ id }) => id === floor.holder)
   if (floor.kind === 'agent' && agent.health === 'unhealthy') {
     return (
