@@ -10,7 +10,7 @@ const FORMAT_VERSION = 1
 
 type Format = { format: string; version: number; initialized: boolean }
 
-const RESTORE = 'Move the directory aside and restore it from a backup; nothing in it was changed.'
+const RESTORE = 'Move the directory aside and restore it from a backup (docs/OPERATIONS.md); nothing in it was changed.'
 
 /** Looks at the files before LMDB maps them: mapping a broken file ends a process without a word. Nothing is written over. */
 export function checkData(directory: string): { isNew: boolean; isShort: boolean } {

@@ -119,7 +119,11 @@ async function startChild(directory: string, { mode, idleMs }: EmbeddedOptions):
   const how = signal ? `was ended by ${signal}` : `ended with code ${code}`
   if (signal === 'SIGBUS' || signal === 'SIGSEGV' || signal === 'SIGABRT') {
     const message = `The embedded database ${how} while it opened ${directory}: its file is damaged.`
-    throw new EmbeddedRefusal('DATA_CORRUPT', message, 'Move the directory aside and restore it from a backup; nothing in it was changed.')
+    throw new EmbeddedRefusal(
+      'DATA_CORRUPT',
+      message,
+      'Move the directory aside and restore it from a backup (docs/OPERATIONS.md); nothing in it was changed.',
+    )
   }
   throw new EmbeddedRefusal('START_FAILED', `The embedded database ${how} before it was ready.`, `See ${join(directory, LOG_FILE)}.`)
 }

@@ -111,7 +111,7 @@ function startFailure(error: unknown): EmbeddedRefusal {
     return new EmbeddedRefusal(
       'DATA_CORRUPT',
       `The store cannot be opened: ${message}`,
-      'Move the directory aside and restore it from a backup.',
+      'Move the directory aside and restore it from a backup (docs/OPERATIONS.md).',
     )
   }
   return new EmbeddedRefusal('START_FAILED', `The embedded database did not start: ${message}`, 'See embedded.log in its directory.')

@@ -46,7 +46,7 @@ describe('console: a hub that goes and comes back', function () {
     await hub.kill()
     await strip.getByText('Reconnecting…').waitFor()
     // Of an agent that nobody hears of nobody knows whether it works.
-    expect(await page.locator('.floor').innerText()).to.equal('No news of agent Scribe')
+    expect(await page.locator('.floor').textContent()).to.equal('No news of agent Scribe')
     expect(await page.locator('.presence .is-here').count()).to.equal(0)
     expect(await page.locator('.list-stale').count()).to.equal(0)
     expect(Date.now() - killed_at).to.be.within(1_900, 5_000)
@@ -62,7 +62,7 @@ describe('console: a hub that goes and comes back', function () {
     await page.locator('article', { hasText: 'Written while it was gone' }).waitFor({ timeout: 40_000 })
     await page.locator('.strip-fine').waitFor({ state: 'attached' })
     await page.locator('.presence .is-here').first().waitFor()
-    expect(await page.locator('.floor').innerText()).not.to.contain('No news')
+    expect(await page.locator('.floor').textContent()).not.to.contain('No news')
     const seqs = await until(
       () => seqsOn(page),
       (seen) => seen.length === 32,

@@ -1,0 +1,52 @@
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect } from 'chai'
+import { testDatabase } from '../harness/hub.ts'
+import { freePort, type HubProcess, startHubProcess } from '../harness/hub-process.ts'
+import { api, connectAs, openContract } from '../harness/people.ts'
+import { runProgram } from './run-program.ts'
+import { forgetFolders, temporaryFolder } from './temporary-folder.ts'
+
+const project = fileURLToPath(new URL('../..', import.meta.url))
+
+describe('scripts/move', () => {
+  afterEach(forgetFolders)
+
+  it('[OPS-2] moves a stopped hub to the server of MONGODB_URI, where it goes on; refuses a running one and a target that holds something', async () => {
+    const data_dir = join(temporaryFolder(), 'data')
+    const target = `${(await testDatabase()).replace(/\/$/, '')}/moved_${randomUUID().slice(0, 8)}`
+    const before = await startHubProcess({ data_dir, port: await freePort() })
+    const { contract_id, requester } = await openContract(before)
+    const human = await connectAs(before, requester)
+    for (let at = 0; at < 5; at++) await human.must('message.post', { contract_id, key: `${at}`, body: `message ${at}` })
+    human.close()
+    const log = await logOf(before, contract_id)
+    expect((await move({ data_dir, target })).said).to.contain('stop it first')
+    await before.stop()
+
+    const moved = await move({ data_dir, target })
+    expect(moved.code, moved.said).to.equal(0)
+    expect(moved.said).to.contain('contracts: 1').and.to.contain(data_dir)
+    expect((await move({ data_dir, target })).said).to.contain('name an empty one')
+    const after = await startHubProcess({ data_dir, port: await freePort(), env: { MONGODB_URI: target } })
+    expect(await logOf(after, contract_id)).to.deep.equal(log)
+    const again = await connectAs(after, requester)
+    expect(await again.must('message.post', { contract_id, key: '4', body: 'message 4' })).to.include({ duplicate: true })
+    expect(await again.must('message.post', { contract_id, key: '5', body: 'message 5' })).to.include({ seq: 7 })
+    again.close()
+    await after.stop()
+  })
+})
+
+async function logOf(hub: HubProcess, contract_id: string): Promise<unknown> {
+  const bearer = hub.operator_token
+  const verified = await api(hub, 'GET', `/contracts/${contract_id}/log/verify`, { bearer })
+  return [verified.body, (await api(hub, 'GET', `/contracts/${contract_id}/events`, { bearer })).body]
+}
+
+async function move({ data_dir, target }: { data_dir: string; target: string }): Promise<{ code: number | null; said: string }> {
+  const env = { PARLEY_DATA_DIR: data_dir, MONGODB_URI: target }
+  const program = runProgram({ command: process.execPath, args: ['scripts/move.ts'], cwd: project, env })
+  return { code: await program.ended, said: program.said() }
+}
