@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
 import type { RoomView } from '../../shared/protocol/index.ts'
 import { emptyRoom, evolve } from '../../shared/rules/evolve.ts'
@@ -7,6 +6,7 @@ import type { Annotate } from './batch.ts'
 import { createCommitter } from './committer.ts'
 import { type EventStore, eventId, type StoredEvent } from './event-store.ts'
 import { asRefusal } from './refusals.ts'
+import { createSalts } from './salts.ts'
 import type { Snapshot, SnapshotStore } from './snapshot-store.ts'
 import { emptyStream, fold, fromTail, type Stream } from './stream.ts'
 import type { Committed, Draft, Submission } from './submission.ts'
@@ -61,11 +61,16 @@ export function createLog(options: LogOptions) {
     while (queue[0]?.settled) queue.shift()?.drop()
   })
 
+  const newSalt = createSalts()
+  // The events of one commit have one moment, as a rule.
+  let [moment_ms, now] = [0, isoTime(0)]
+
   const committer = createCommitter({
     ...{ store, refresh, annotate: options.annotate, onTrouble: options.onTrouble },
     moment: () => {
       const now_ms = clock.now()
-      return { now: isoTime(now_ms), now_ms, newId: () => uuidv7({ msecs: now_ms }), salt: randomBytes(16).toString('hex') }
+      if (now_ms !== moment_ms) [moment_ms, now] = [now_ms, isoTime(now_ms)]
+      return { now, now_ms, newId: () => uuidv7({ msecs: now_ms }), salt: newSalt() }
     },
     publish: (stream, news) => {
       snapshotWhenDue(stream, news)

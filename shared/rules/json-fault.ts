@@ -10,7 +10,7 @@ export function jsonFault(value: unknown, maxDepth: number): FieldError | undefi
   return faultAt(value, [], maxDepth)
 }
 
-function faultAt(value: unknown, path: readonly string[], maxDepth: number): FieldError | undefined {
+function faultAt(value: unknown, path: string[], maxDepth: number): FieldError | undefined {
   switch (typeof value) {
     case 'string':
       return value.isWellFormed() ? undefined : fault(path, 'half of a surrogate pair')
@@ -25,17 +25,32 @@ function faultAt(value: unknown, path: readonly string[], maxDepth: number): Fie
   }
 }
 
-function faultInside(value: object, path: readonly string[], maxDepth: number): FieldError | undefined {
+function faultInside(value: object, path: string[], maxDepth: number): FieldError | undefined {
   if (path.length >= maxDepth) return fault(path, `nested deeper than ${maxDepth}`)
-  const isList = Array.isArray(value)
-  if (!isList && !isPlainObject(value)) return fault(path, 'binary data or another object that JSON does not have')
-  // Array.from, for it visits the holes that Object.entries would pass over.
-  for (const [name, member] of isList ? Array.from(value, (item, place) => [String(place), item] as const) : Object.entries(value)) {
-    if (member === undefined && !isList) continue
-    const found = name.isWellFormed() ? faultAt(member, [...path, name], maxDepth) : fault(path, 'half of a surrogate pair in a name')
+  if (!Array.isArray(value) && !isPlainObject(value)) return fault(path, 'binary data or another object that JSON does not have')
+  // By place, for a list may have holes.
+  if (Array.isArray(value)) {
+    for (let place = 0; place < value.length; place++) {
+      const found = faultBelow(String(place), value[place], path, maxDepth)
+      if (found) return found
+    }
+    return undefined
+  }
+  for (const name of Object.keys(value)) {
+    const member = (value as Record<string, unknown>)[name]
+    if (member === undefined) continue
+    const found = name.isWellFormed() ? faultBelow(name, member, path, maxDepth) : fault(path, 'half of a surrogate pair in a name')
     if (found) return found
   }
   return undefined
+}
+
+/** One path for the whole walk: it is read where a fault is found, and there the walk ends. */
+function faultBelow(name: string, member: unknown, path: string[], maxDepth: number): FieldError | undefined {
+  path.push(name)
+  const found = faultAt(member, path, maxDepth)
+  path.pop()
+  return found
 }
 
 function fault(path: readonly string[], detail: string): FieldError {
