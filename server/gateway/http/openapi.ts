@@ -48,7 +48,7 @@ export function openApiDocument({
       license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: public_url }],
-    tags: [...new Set(routes.map(tagOf))].sort().map((name) => ({ name })),
+    tags: [...new Set(routes.map(tagOf))].sort().map((name) => ({ name, description: `What lies under \`/${name}\`.` })),
     paths: lifted,
     components: { schemas: shared, securitySchemes },
   }

@@ -1,3 +1,9 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { expect } from 'chai'
 import { errorCodes, http } from '../../../shared/protocol/index.ts'
@@ -91,6 +97,27 @@ describe('OpenAPI', () => {
     expect(operation('get', '/health').security).to.deep.equal([])
     expect(operation('post', '/agents').security).to.deep.include({})
     expect(document.components.securitySchemes).to.have.keys('bearer', 'cookie', 'csrf')
+  })
+
+  it('[HTTP-27] a linter of OpenAPI finds nothing in it', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'parley-openapi-'))
+    try {
+      const file = join(folder, 'openapi.json')
+      await writeFile(file, JSON.stringify(document))
+      const linter = fileURLToPath(new URL('../../../node_modules/@redocly/cli/bin/cli.js', import.meta.url))
+      // The hub of a test is on this machine: that its address is of no use elsewhere is as it should be.
+      const skipped = ['--skip-rule', 'no-server-example.com']
+      const env = { PATH: process.env['PATH'], HOME: folder, REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true' }
+      const { stdout } = await promisify(execFile)(process.execPath, [linter, 'lint', '--format', 'json', ...skipped, file], {
+        env,
+        cwd: folder,
+      })
+      const { totals, problems } = JSON.parse(stdout.slice(stdout.indexOf('{'))) as { totals: object; problems: { ruleId: string }[] }
+      expect(problems.map(({ ruleId }) => ruleId)).to.deep.equal([])
+      expect(totals).to.include({ errors: 0, warnings: 0 })
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
   })
 
   it('[HTTP-28] what the hub answers fits the document, refusals too', async () => {
