@@ -40,6 +40,8 @@ export function sessionRoutes({
 
   async function signInBrowser(request: RouteRequest): Promise<RouteAnswer> {
     const given = { ...parse(http['POST /sessions/browser'].body, request.body), ip: request.ip }
+    // Before anybody types in vain: a browser would drop the cookie.
+    sessions.requireCookies()
     return openBrowser(await passwords.signIn(given, askedBy(request)), request, 'password')
   }
 

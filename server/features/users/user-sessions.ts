@@ -48,9 +48,11 @@ export function createUserSessions({
   public_url: string
   onTrouble(what: string, cause: unknown): void
 }) {
+  const requireCookies = () => refuseWithoutCookies(public_url)
+
   /** The cookie of a new session, as a Set-Cookie header. */
   async function openBrowser(user: UserDocument, device: string): Promise<string> {
-    refuseWithoutCookies(public_url)
+    requireCookies()
     const value = newToken()
     const _id = uuidv7({ msecs: clock.now() })
     await sessions.insertOne(begun(user, { _id, kind: 'browser', hash: secrets.hashToken('browser-session', value), device }))
@@ -153,7 +155,7 @@ export function createUserSessions({
     audit.record({ type: 'session.revoked', ...asked, subject: { type: 'user', id: user_id }, metadata: { all: true } })
   }
 
-  return { openBrowser, openToken, refresh, find, findBrowser, cookieAgain, list, end, endAll }
+  return { requireCookies, openBrowser, openToken, refresh, find, findBrowser, cookieAgain, list, end, endAll }
 }
 
 export type UserSessions = ReturnType<typeof createUserSessions>

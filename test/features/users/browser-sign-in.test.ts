@@ -61,21 +61,19 @@ describe('sign-in by link', () => {
     expect((await hub.ask('DELETE', '/sessions/current', hub.operator)).status).to.equal(404)
   })
 
-  it('[ID-16] where browsers would drop the cookie, a link is refused with the reason', async () => {
+  it('[ID-16] where browsers would drop the cookie, every sign-in of a browser is refused with the reason; a program signs in', async () => {
     const { routes } = identityWithoutDatabase({ public_url: 'http://hub.example.org:6767' })
-    const route = routes.find(({ path }) => path === '/sign-in-links/redeem')
-    const request = {
-      principal: undefined,
-      path: '',
-      params: {},
-      query: {},
-      body: { token: 'x' },
-      headers: {},
-      ip: '',
-      correlation_id: '',
-      new_id: '',
+    const asked = { principal: undefined, path: '', params: {}, query: {}, headers: {}, ip: '', correlation_id: '', new_id: '' }
+    const ask = (path: string, body: object) => {
+      const route = routes.find((one) => one.path === path && one.method === 'POST')
+      return route?.handle({ ...asked, body }).catch((error: Error) => error)
     }
-    const refused = await route?.handle(request).catch((error: Error) => error)
-    expect(refused).to.include({ code: 'ORIGIN_DENIED' }).and.have.property('message').that.includes('https')
+    const byPassword = { email: 'ann@example.org', password: 'correct horse battery' }
+    const byLink = { token: 'x', password: 'correct horse battery' }
+    for (const path of ['/sign-in-links/redeem', '/invitations/redeem', '/password-resets/redeem', '/sessions/browser']) {
+      const refused = await ask(path, path === '/sessions/browser' ? byPassword : byLink)
+      expect(refused, path).to.include({ code: 'ORIGIN_DENIED' }).and.have.property('message').that.includes('https')
+    }
+    expect(await ask('/sessions', byPassword), 'control: it asks the database').to.not.have.property('code', 'ORIGIN_DENIED')
   })
 })
