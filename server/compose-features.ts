@@ -2,6 +2,7 @@ import type { Connection } from 'mongoose'
 import { type Limits, ParleyError, type Push } from '../shared/protocol/index.ts'
 import { annotate } from './annotate.ts'
 import { composeAudit } from './compose-audit.ts'
+import { composeCredentials } from './compose-credentials.ts'
 import type { SystemFrameType } from './core/authorize.ts'
 import type { Clock } from './core/clock.ts'
 import { system } from './core/principal.ts'
@@ -10,6 +11,7 @@ import { type AuditWriter, isAuditStream } from './features/audit/index.ts'
 import type { Identity } from './features/identity/index.ts'
 import * as rooms from './features/rooms/index.ts'
 import * as tools from './features/tools/index.ts'
+import type { CredentialCut } from './gateway/credential-cut.ts'
 import type { Meter } from './gateway/meter.ts'
 import { listenToPeers } from './listen-to-peers.ts'
 import { type Background, createBackground } from './pipeline/background.ts'
@@ -19,13 +21,13 @@ import { createFollower } from './pipeline/follow.ts'
 import { createLog } from './pipeline/log.ts'
 import { meteredStore } from './pipeline/metered-store.ts'
 import type { Peers } from './pipeline/peers.ts'
-import { createReactors, type ReactorTable } from './pipeline/reactors.ts'
+import { createReactors, mergeReactors, type ReactorTable } from './pipeline/reactors.ts'
 import { createReceive } from './pipeline/receive.ts'
 import { contractOf, createRecord, streamOf } from './pipeline/record.ts'
 import type { Route } from './pipeline/route.ts'
 import { audienceOf, type Broadcast, type TellEvents } from './pipeline/session.ts'
 import { createSnapshotStore } from './pipeline/snapshot-store.ts'
-import { createTimers } from './pipeline/timers.ts'
+import { createTimers, type TimerFrame } from './pipeline/timers.ts'
 
 export interface FeatureDeps {
   connection: Connection
@@ -38,6 +40,7 @@ export interface FeatureDeps {
   peers: Peers
   broadcastHere: Broadcast
   tellEventsHere: TellEvents
+  cut: CredentialCut
   hasAudience(audience: string): boolean
   /** In memory on one node, in Redis on several. */
   createPresence(needs: { clock: Clock; broadcast: Broadcast; background: Background }): rooms.Presence
@@ -61,7 +64,8 @@ export async function composeFeatures(deps: FeatureDeps) {
   const agentModels = agents.createAgentModels(connection)
   const rows = rooms.createContractRows(roomModels)
   const background = createBackground(onTrouble)
-  const deliver = rooms.createDeliver({ tellEventsHere: deps.tellEventsHere, broadcast, peers, epoch })
+  const { cutHere } = deps.cut
+  const deliver = rooms.createDeliver({ tellEventsHere: deps.tellEventsHere, cutHere, broadcast, peers, epoch })
 
   let reactorTable: ReactorTable = {}
   const reactors = createReactors({ store, clock, table: () => reactorTable, refresh: (stream) => log.refresh(stream), onTrouble })
@@ -110,7 +114,8 @@ export async function composeFeatures(deps: FeatureDeps) {
   const contractOfCall = tools.createContractOfCall(store)
   const systemCalls = tools.createSystemCalls({ seal: streams.seal, turns })
 
-  const fire = tools.createFireTimer({ record, calls: systemCalls, log, clock, limits, heldAt: reach.heldAt })
+  const fireCall = tools.createFireTimer({ record, calls: systemCalls, log, clock, limits, heldAt: reach.heldAt })
+  const fire = (frame: TimerFrame) => (frame.type === 'key.settle' ? identity.keys.settle(frame.key_id) : fireCall(frame))
   const timers = createTimers({ connection, clock, fire, onTrouble })
   const dispatch = tools.createDispatch({
     ...{ log, timers, background },
@@ -122,8 +127,11 @@ export async function composeFeatures(deps: FeatureDeps) {
   })
   const startCall = tools.createStartOnSign({ log, sessionsOf: sessions.of, start: (frame) => asSystem(tools.startCall, frame) })
 
+  const credentials = composeCredentials({ identity, cut: deps.cut, clock, log, timers, peers, background, contracts: rows, asSystem })
+  const { requireGood } = identity.keys
+
   reactorTable = mergeReactors(
-    { 'contract.opened': [rows.follow], 'contract.ended': [rows.follow] },
+    { 'contract.opened': [rows.follow, credentials.tellMissedEnds], 'contract.ended': [rows.follow] },
     tools.createCallReactor({
       log,
       timers,
@@ -174,12 +182,12 @@ export async function composeFeatures(deps: FeatureDeps) {
 
   const commands = {
     'agent.hello': agents.createSayHello({
-      ...{ models: agentModels, sessions, health, clock, limits, background, node_id, sendOpenCalls: dispatch.sendOpenCalls },
+      ...{ models: agentModels, sessions, health, clock, limits, background, node_id, requireGood, sendOpenCalls: dispatch.sendOpenCalls },
       openContracts: async (id) => (await heads(id)).map(({ contract_id, seq }) => ({ contract_id, head: seq, epoch })),
       onLost: (agent_id, session_id) => tools.afterLoss({ timers, dispatch, log, clock, limits }, { agent_id, session_id }),
     }),
     'agent.tools.register': tools.createRegisterTools({
-      ...{ models: toolModels, validators, clock, limits, background, sendOpenCalls: dispatch.sendOpenCallsAnywhere },
+      ...{ models: toolModels, validators, clock, limits, background, requireGood, sendOpenCalls: dispatch.sendOpenCallsAnywhere },
       setTools: async (session, names) => {
         const live = sessions.on(session)
         if (live === undefined) throw new ParleyError('HELLO_REQUIRED')
@@ -191,7 +199,7 @@ export async function composeFeatures(deps: FeatureDeps) {
       ...{ models: agentModels, sessions, health, clock },
       heads: async (id) => Object.fromEntries((await heads(id)).map(({ contract_id, seq, chain }) => [contract_id, { seq, chain }])),
     }),
-    'room.join': rooms.createJoinRoom({ log, peers, onJoin: meter.resume, describeRoom, seats, catchUp, loadTexts }),
+    'room.join': rooms.createJoinRoom({ log, peers, onJoin: meter.resume, describeRoom, seats, catchUp, requireGood, loadTexts }),
     'room.leave': rooms.createLeaveRoom(seats),
     'message.post': rooms.postMessage,
     'tool.call': tools.createCallTool({
@@ -218,9 +226,10 @@ export async function composeFeatures(deps: FeatureDeps) {
     afterwards: async () => {
       await reach.renew()
       await dispatch.sendOpenCalls([...new Set(sessions.all().map(({ agent_id }) => agent_id))], { isSweep: true })
+      await credentials.watch.sweep()
     },
   })
-  listenToPeers({ peers, log, streams, turns, dispatch, broadcastHere, follower, background })
+  listenToPeers({ recheck: credentials.watch.hear, peers, log, streams, turns, dispatch, broadcastHere, follower, background })
 
   const audit = composeAudit({ connection, clock, log, store, writer: deps.audit, owner: deps.owner, onTrouble })
   const routes: Route[] = [
@@ -263,12 +272,4 @@ export async function composeFeatures(deps: FeatureDeps) {
       await presence.close()
     },
   }
-}
-
-function mergeReactors(...tables: ReactorTable[]): ReactorTable {
-  const merged: Record<string, ReactorTable[keyof ReactorTable]> = {}
-  for (const table of tables) {
-    for (const [type, reactors] of Object.entries(table)) merged[type] = [...(merged[type] ?? []), ...(reactors ?? [])]
-  }
-  return merged
 }

@@ -130,7 +130,7 @@ export async function composeHub({
       epoch: await readEpoch(connection),
       meter,
       ...{ node_id: randomUUID(), peers: cluster ?? noPeers, hasAudience: sockets.hasAudience },
-      ...{ broadcastHere: sockets.broadcastHere, tellEventsHere: sockets.tellEventsHere },
+      ...{ broadcastHere: sockets.broadcastHere, tellEventsHere: sockets.tellEventsHere, cut: sockets.cut },
       createPresence: cluster?.createPresence ?? createMemoryPresence,
       identity,
       audit,

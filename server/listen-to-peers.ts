@@ -9,6 +9,8 @@ import { streamOf } from './pipeline/record.ts'
 import { audienceOf, type Broadcast } from './pipeline/session.ts'
 
 export interface ListenDeps {
+  /** A principal's credentials are not what they were. */
+  recheck(principal_id: string): void
   peers: Peers
   log: Log
   streams: ReturnType<typeof createCallStreams>
@@ -24,11 +26,12 @@ interface Told {
   push: { type: PushType; payload: Push<PushType> }
   events: { contract_id: string; events: EventText[] }
   chunk: { chunk: Push<'chunk'>; after_seq: number }
+  credentials: { principal_id: string }
   work: { agent_id: string; cancel?: { call_id: string; session_id?: string; reason?: string } }
 }
 
 /** Does with the word of another node what this one does with its own: events are folded without a hole before anyone here is told. */
-export function listenToPeers({ peers, log, streams, turns, dispatch, broadcastHere, follower, background }: ListenDeps): void {
+export function listenToPeers({ recheck, peers, log, streams, turns, dispatch, broadcastHere, follower, background }: ListenDeps): void {
   const hear: { [K in keyof Told]: (told: Told[K], audience: string) => void } = {
     push: ({ type, payload }, audience) => broadcastHere(audience, type, payload),
     events: ({ contract_id, events }) => log.ingest(streamOf(contract_id), events.map(toStored)),
@@ -37,6 +40,7 @@ export function listenToPeers({ peers, log, streams, turns, dispatch, broadcastH
       const shown = turns.take(chunk.call_id, () => show(chunk, after_seq))
       background.run('a chunk was not shown', shown)
     },
+    credentials: ({ principal_id }) => recheck(principal_id),
     work: ({ agent_id, cancel }) => {
       if (cancel === undefined) background.run('open calls were not sent', dispatch.sendOpenCalls([agent_id]))
       else dispatch.tellCancelHere(agent_id, cancel, cancel.reason)

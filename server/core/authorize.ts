@@ -11,6 +11,7 @@ export type SystemFrameType =
   | 'call.abandon'
   | 'agent.mark_unhealthy'
   | 'agent.mark_recovered'
+  | 'key.end'
 
 /** The frames that act on a room: the others concern the sender's session only. */
 export type RoomFrameType =
@@ -38,6 +39,7 @@ export const permissionTable = {
   'call.abandon': ['system'],
   'agent.mark_unhealthy': ['system'],
   'agent.mark_recovered': ['system'],
+  'key.end': ['system'],
 } as const satisfies Record<RoomFrameType, readonly ActingRole[]>
 
 /**
@@ -48,7 +50,13 @@ export function authorize(room: RoomView, frame: RoomFrameType, principal: Princ
   if (room.contract === null) throw new ParleyError('NOT_FOUND')
   const role = actingRole(principal, room.contract)
   if (role === undefined) throw notYours()
+  if (hasEnded(room, principal)) throw new ParleyError('UNAUTHENTICATED')
   const allowed: readonly ActingRole[] = permissionTable[frame]
   if (!allowed.includes(role)) throw new ParleyError('PERMISSION_DENIED', { frame, role, allowed })
   return role
+}
+
+/** The log itself knows which keys have ended, so a node that has not heard of it cannot write behind that place. */
+function hasEnded({ access }: RoomView, { credential }: Principal): boolean {
+  return credential?.kind === 'key' && (access?.ended_keys?.includes(credential.id) ?? false)
 }

@@ -10,16 +10,24 @@ import { pushOut } from './raw-websocket.ts'
 /** How long before the end of its credentials a client is told, and how long after it may still renew them. */
 const EXPIRING_MS = 60_000
 const GRACE_MS = 10_000
+const LONGEST_WAIT_MS = 86_400_000
+
+export interface SessionDeps {
+  principal: Principal
+  clock: Clock
+  meter: Meter
+  fanOut: FanOut
+  /** Whether this node knows that the principal's credential has ended. */
+  hasEnded(principal: Principal): boolean
+}
 
 /** A Socket.IO connection as the features see it. */
-export function createSocketSession(
-  socket: Socket,
-  { principal, clock, meter, fanOut }: { principal: Principal; clock: Clock; meter: Meter; fanOut: FanOut },
-): Session {
+export function createSocketSession(socket: Socket, { principal, clock, meter, fanOut, hasEnded }: SessionDeps): Session {
   const listeners: ((graceful: boolean) => void)[] = []
   const asked = new Set<(wasAnswered: boolean) => void>()
   let gone: { graceful: boolean } | undefined
   let cancelExpiry: (() => void) | undefined
+  let expires_ms: number | null = null
 
   socket.on('disconnect', (reason) => {
     gone = { graceful: reason === 'client namespace disconnect' }
@@ -29,7 +37,7 @@ export function createSocketSession(
     for (const run of listeners.splice(0)) run(gone.graceful)
   })
 
-  const session: Session = {
+  const session = {
     id: socket.id,
     principal,
     isOpen: () => gone === undefined && socket.connected,
@@ -39,13 +47,14 @@ export function createSocketSession(
     enter: (audience) => void socket.join(audience),
     exit: (audience) => void socket.leave(audience),
     drained,
+    renew,
     expireAt,
     onClose: (run) => {
       if (gone === undefined) listeners.push(run)
       else run(gone.graceful)
     },
     close,
-  }
+  } satisfies Session
   session.enter(audienceOf.principal(principal.id))
   return session
 
@@ -82,13 +91,29 @@ export function createSocketSession(
     })
   }
 
+  function renew(proof: { principal: Principal; expires_at_ms: number | null }): boolean {
+    if (hasEnded(proof.principal)) return false
+    session.principal = proof.principal
+    expireAt(proof.expires_at_ms)
+    return true
+  }
+
   function expireAt(ms: number | null): void {
+    if (ms === expires_ms) return
+    expires_ms = ms
     cancelExpiry?.()
+    cancelExpiry = undefined
     if (ms === null) return
-    cancelExpiry = clock.after(ms - EXPIRING_MS - clock.now(), () => {
+    at(ms - EXPIRING_MS, () => {
       session.send('auth.expiring', { at: isoTime(ms) })
-      cancelExpiry = clock.after(ms + GRACE_MS - clock.now(), () => close(closeCodes.CREDENTIALS_EXPIRED, 'The credentials have expired'))
+      at(ms + GRACE_MS, () => close(closeCodes.CREDENTIALS_EXPIRED, 'The credentials have expired'))
     })
+  }
+
+  /** In steps: no timer waits for longer than some weeks, and a key may be good for years. */
+  function at(ms: number, run: () => void): void {
+    const wait_ms = Math.min(ms - clock.now(), LONGEST_WAIT_MS)
+    cancelExpiry = clock.after(wait_ms, () => (clock.now() >= ms ? run() : at(ms, run)))
   }
 
   function close(code: CloseCode, reason: string): void {

@@ -10,6 +10,7 @@ import type { Receive } from '../pipeline/receive.ts'
 import type { Broadcast, Session, TellEvents } from '../pipeline/session.ts'
 import { backlogOf } from './backlog.ts'
 import { addEchoes, conformanceOptions } from './conformance.ts'
+import { createCredentialCut } from './credential-cut.ts'
 import type { FanOut } from './fan-out.ts'
 import { openDoor } from './frame-door.ts'
 import { createFrameLimits } from './frame-limits.ts'
@@ -70,6 +71,7 @@ export function createSockets(http: HttpServer, deps: SocketDeps) {
   if (deps.conformance) addEchoes(io)
   const rooms = io.of(NAMESPACE)
   const sessions = new Map<string, Session>()
+  const cut = createCredentialCut({ sessions, membersOf: (audience) => rooms.adapter.rooms.get(audience) ?? [] })
   let receive: Receive | undefined
 
   rooms.use((socket, next) => {
@@ -94,7 +96,7 @@ export function createSockets(http: HttpServer, deps: SocketDeps) {
 
   rooms.on('connection', (socket) => {
     const { principal, expires_at_ms } = socket.data as Admission
-    const session = createSocketSession(socket, { principal, clock, meter, fanOut })
+    const session = createSocketSession(socket, { principal, clock, meter, fanOut, hasEnded: cut.hasEnded })
     sessions.set(session.id, session)
     session.onClose(() => sessions.delete(session.id))
     session.expireAt(expires_at_ms)
@@ -103,6 +105,7 @@ export function createSockets(http: HttpServer, deps: SocketDeps) {
       ...{ limits, frameLimits, fanOut, meter, logEvent, onTurnedAway: deps.onTurnedAway },
       ...{ isOverloaded: slowConsumers.isOverloaded, receive: () => receive },
     })
+    cut.closeIfEnded(session)
   })
 
   const broadcastHere: Broadcast = (audience, type, payload) => {
@@ -152,6 +155,7 @@ export function createSockets(http: HttpServer, deps: SocketDeps) {
   return {
     broadcastHere,
     tellEventsHere,
+    cut,
     /** Whether a connection of this node is in the audience. */
     hasAudience: (audience: string) => rooms.adapter.rooms.has(audience),
     close,

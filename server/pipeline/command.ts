@@ -1,4 +1,4 @@
-import type { Frame, FrameAck, FrameType, Permissions, RoomView } from '../../shared/protocol/index.ts'
+import type { Frame, FrameAck, FrameType, KeyEndReason, Permissions, RoomView } from '../../shared/protocol/index.ts'
 import type { RoomFrameType, SystemFrameType } from '../core/authorize.ts'
 import type { ActingRole, Principal } from '../core/principal.ts'
 import type { Session } from './session.ts'
@@ -20,6 +20,7 @@ export interface SystemFrames {
   'call.abandon': { contract_id: string; call_id: string }
   'agent.mark_unhealthy': { contract_id: string; agent_id: string; session_id: string; since: string }
   'agent.mark_recovered': { contract_id: string; agent_id: string; session_id: string; since: string }
+  'key.end': { contract_id: string; agent_id: string; key_id: string; reason: KeyEndReason }
 }
 
 export type Payload<T extends RoomFrameType> = T extends SystemFrameType ? SystemFrames[T] : T extends FrameType ? Frame<T> : never

@@ -139,3 +139,12 @@ export function createReactors({
 }
 
 export type Reactors = ReturnType<typeof createReactors>
+
+/** The tables of several features as one: each reacts in the order in which they stand here. */
+export function mergeReactors(...tables: ReactorTable[]): ReactorTable {
+  const merged: Record<string, ReactorTable[keyof ReactorTable]> = {}
+  for (const table of tables) {
+    for (const [type, reactors] of Object.entries(table)) merged[type] = [...(merged[type] ?? []), ...(reactors ?? [])]
+  }
+  return merged
+}

@@ -5,7 +5,7 @@ import type { Principal } from '../core/principal.ts'
 export interface Session {
   /** Names the connection on this node. */
   readonly id: string
-  principal: Principal
+  readonly principal: Principal
   isOpen(): boolean
   send<T extends PushType>(type: T, payload: Push<T>): void
   sendEvents(batch: EventsText): void
@@ -16,6 +16,8 @@ export interface Session {
   exit(audience: string): void
   /** Resolves when what was sent has left the process. */
   drained(): Promise<void>
+  /** Goes on as the same principal by another credential. False when that one has ended meanwhile. */
+  renew(proof: { principal: Principal; expires_at_ms: number | null }): boolean
   /** When its credentials end, in milliseconds since 1970; null = not by themselves. */
   expireAt(ms: number | null): void
   onClose(run: (graceful: boolean) => void): void

@@ -4,14 +4,18 @@ import type { Clock } from '../core/clock.ts'
 import type { SystemFrames } from './command.ts'
 import { isFree, MOST_ATTEMPTS, reasonOf, waitAfter, willPass } from './retry.ts'
 
-export type TimerFrame = { [T in keyof SystemFrames]: { type: T } & SystemFrames[T] }[keyof SystemFrames]
+/** A frame of the hub's own for a room, or a look at a key that may have ended. */
+export type TimerFrame =
+  | { [T in keyof SystemFrames]: { type: T } & SystemFrames[T] }[keyof SystemFrames]
+  | { type: 'key.settle'; key_id: string }
 
 /** A frame that the hub owes itself at a moment. A durable row, so that no crash leaves a call without an end. */
 export interface TimerDocument {
   _id: string
   /** Unset in a dead letter. */
   due_at?: Date
-  contract_id: string
+  /** Of a frame for a room. */
+  contract_id?: string
   /** The agent whose call it is, so that its open calls are found when it says hello. */
   agent_id: string
   frame: TimerFrame
@@ -60,7 +64,8 @@ export function createTimers({
   /** Sets the timer, or moves it: what a claimant does with it after that counts no more. */
   async function arm(timer: { id: string; due_ms: number; agent_id: string; frame: TimerFrame }): Promise<void> {
     const { id, due_ms, agent_id, frame } = timer
-    const row = { due_at: new Date(due_ms), contract_id: frame.contract_id, agent_id, frame }
+    const about = 'contract_id' in frame ? { contract_id: frame.contract_id } : {}
+    const row = { due_at: new Date(due_ms), ...about, agent_id, frame }
     const update = { $set: row, $unset: { claimed_until: '', attempts: '', error: '', dead_at: '' }, $inc: { fence: 1 } } as const
     const write = () => collection.updateOne({ _id: id }, update, { upsert: true })
     await write().catch((error: { code?: unknown }) => {
@@ -82,8 +87,9 @@ export function createTimers({
   }
 
   /** The timers of one kind that the open calls of some agents have. */
-  async function ofAgents(agent_ids: string[], type: TimerFrame['type']): Promise<TimerDocument[]> {
-    return collection.find({ agent_id: { $in: agent_ids }, 'frame.type': type }).toArray()
+  async function ofAgents(agent_ids: string[], type: keyof SystemFrames): Promise<(TimerDocument & { contract_id: string })[]> {
+    const found = await collection.find({ agent_id: { $in: agent_ids }, 'frame.type': type }).toArray()
+    return found.map((timer) => ({ ...timer, contract_id: timer.contract_id ?? '' }))
   }
 
   function schedule(due_ms: number): void {

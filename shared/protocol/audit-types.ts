@@ -66,6 +66,7 @@ export const trailEvents = {
   'call.abandoned': 'warn',
   'agent.unhealthy': 'warn',
   'agent.recovered': 'info',
+  'key.ended': 'warn',
 } as const satisfies Record<Exclude<EventType, 'message.posted'>, Severity>
 
 export type TrailEventType = keyof typeof trailEvents

@@ -19,6 +19,7 @@ export const eventTypes = [
   'call.abandoned',
   'agent.unhealthy',
   'agent.recovered',
+  'key.ended',
 ] as const
 
 export type EventType = (typeof eventTypes)[number]

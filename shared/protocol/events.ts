@@ -12,6 +12,7 @@ import {
   valueSchema,
   visibilities,
 } from './primitives.ts'
+import { keyEndReasons } from './states.ts'
 
 /** What a tool's streamed output came to: the parts lie apart, the event seals them. `sha256` is over the UTF-8 of all chunks joined. */
 export const streamSealSchema = z.object({ parts: z.int().min(1), bytes: z.int().min(0), sha256: hashSchema })
@@ -66,6 +67,7 @@ export const eventData = {
   'call.abandoned': callEndedBadly,
   'agent.unhealthy': agentHealth,
   'agent.recovered': agentHealth,
+  'key.ended': z.object({ agent_id: idSchema, key_id: idSchema, reason: z.enum(keyEndReasons) }),
 } as const satisfies Record<EventType, z.ZodType>
 
 export type EventData<T extends EventType> = z.infer<(typeof eventData)[T]>

@@ -3,6 +3,7 @@ import { pageOf, pageQuery } from './lists.ts'
 import { bySchema, idSchema, permissionsSchema, timeSchema } from './primitives.ts'
 import { ratesPatchSchema } from './rates.ts'
 import { keyScopeSchema } from './scopes.ts'
+import { keyEndReasons } from './states.ts'
 
 const nameSchema = z.string().trim().min(1).max(200)
 const walletSchema = z.string().regex(/^0x[0-9a-fA-F]{40}$/)
@@ -34,8 +35,6 @@ const issuedSchema = z.object({
   scopes: z.array(keyScopeSchema),
   expires_at: timeSchema.nullable(),
 })
-
-export const keyEndReasons = ['revoked', 'rotated', 'expired'] as const
 
 const agentKeySchema = z.object({
   key_id: idSchema,
@@ -113,4 +112,3 @@ export type AgentAnswer = z.infer<typeof agentSchema>
 export type AgentKeyAnswer = z.infer<typeof agentKeySchema>
 export type KeyHistoryAnswer = z.infer<typeof historySchema>
 export type KeyHistoryType = (typeof keyHistoryTypes)[number]
-export type KeyEndReason = (typeof keyEndReasons)[number]

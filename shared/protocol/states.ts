@@ -16,6 +16,9 @@ export type CallState = (typeof callStates)[number]
 export const contractStates = ['open', 'ended'] as const
 export type ContractState = (typeof contractStates)[number]
 
+export const keyEndReasons = ['revoked', 'rotated', 'expired'] as const
+export type KeyEndReason = (typeof keyEndReasons)[number]
+
 export const roomRoles = ['requester', 'provider', 'owner', 'staff'] as const
 /** What a principal is to one contract. */
 export type RoomRole = (typeof roomRoles)[number]

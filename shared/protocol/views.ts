@@ -55,6 +55,12 @@ export const callViewSchema = z.object({
   next_seq: z.int().exactOptional(),
 })
 
+/** What has become of anyone's right to be here. Absent until the log tells of it. */
+export const accessViewSchema = z.object({
+  /** Keys of the parties that ended while the contract was open: the newest hundred. */
+  ended_keys: z.array(idSchema).exactOptional(),
+})
+
 /**
  * A room at one place of its log. What `evolve` folds, and over it what is not history: who is connected (`members`), what the
  * provider registered (`tools`), the text of running calls.
@@ -70,6 +76,7 @@ export const roomViewSchema = z.object({
   calls: z.array(callViewSchema),
   /** Calls that wait for a human's approval, by id. */
   approvals: z.array(idSchema),
+  access: accessViewSchema.exactOptional(),
 })
 
 export type ContractView = z.infer<typeof contractViewSchema>
@@ -77,4 +84,5 @@ export type Floor = z.infer<typeof floorSchema>
 export type Member = z.infer<typeof memberSchema>
 export type ToolView = z.infer<typeof toolViewSchema>
 export type CallView = z.infer<typeof callViewSchema>
+export type AccessView = z.infer<typeof accessViewSchema>
 export type RoomView = z.infer<typeof roomViewSchema>

@@ -5,6 +5,9 @@ import { type CallMoveEvent, callMachine, callMoves } from './call-machine.ts'
 import { isFinal, next } from './machine.ts'
 import { unreachable } from './unreachable.ts'
 
+// An older one was cut off everywhere long ago.
+const MOST_ENDED_KEYS = 100
+
 const nothingPermitted: Permissions = {
   can_read_attachments: false,
   can_access_web: false,
@@ -84,6 +87,8 @@ function apply(room: RoomView, event: RecordedEvent): RoomView {
       return { ...room, agent: { health: 'unhealthy', since: event.data.since } }
     case 'agent.recovered':
       return { ...room, agent: { health: 'ok', since: event.data.since } }
+    case 'key.ended':
+      return { ...room, access: { ...room.access, ended_keys: withEndedKey(room.access?.ended_keys ?? [], event.data.key_id) } }
     default:
       return unreachable(event)
   }
@@ -95,6 +100,10 @@ function endContract(contract: ContractView, { at, data }: Extract<RecordedEvent
     ...{ ...contract, state: 'ended', ended_at: at, outcome: data.outcome },
     ...(data.reason === undefined ? {} : { reason: data.reason }),
   }
+}
+
+function withEndedKey(ended: readonly string[], key_id: string): string[] {
+  return [...ended.filter((id) => id !== key_id), key_id].slice(-MOST_ENDED_KEYS)
 }
 
 /** A call that reached its outcome leaves the view: its outcome is in the log. */

@@ -38,8 +38,11 @@ export async function startNodes({
   nodes = 2,
   redis = startRedis(),
   limits = {},
+  redisOf = (_at, url) => url,
 }: {
   nodes?: number
+  /** Where each node finds Redis. */
+  redisOf?: (at: number, redis_url: string) => string
   redis?: Promise<RedisServer>
   limits?: TestHubOptions['limits']
 } = {}): Promise<Nodes> {
@@ -50,7 +53,8 @@ export async function startNodes({
 
   async function add(): Promise<TestHub> {
     const [like] = hubs
-    const hub = await startHub({ clock, redis_url: server.url, limits: { ...wideLimits, ...limits }, ...(like ? { like } : {}) })
+    const redis_url = redisOf(hubs.length, server.url)
+    const hub = await startHub({ clock, redis_url, limits: { ...wideLimits, ...limits }, ...(like ? { like } : {}) })
     hubs.push(hub)
     return hub
   }

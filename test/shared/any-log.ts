@@ -50,6 +50,8 @@ const others: fc.Arbitrary<EventDraft> = fc.constantFrom<EventDraft>(
   { type: 'message.posted', data: { body: 'Hello', visibility: 'staff' } },
   { type: 'agent.unhealthy', data: { agent_id: provider_id, session_id, since: time } },
   { type: 'agent.recovered', data: { agent_id: provider_id, session_id, since: time } },
+  { type: 'key.ended', data: { agent_id: provider_id, key_id: session_id, reason: 'revoked' } },
+  { type: 'key.ended', data: { agent_id: provider_id, key_id: ids[3], reason: 'expired' } },
 )
 
 // The cast is the point: a type that only a newer hub knows.

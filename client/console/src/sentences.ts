@@ -20,6 +20,8 @@ export function sentenceOf(event: WireEvent, me_id: string): string | undefined 
       return 'The agent does not respond'
     case 'agent.recovered':
       return 'The agent is back'
+    case 'key.ended':
+      return 'A key of the agent has ended'
     default:
       return undefined
   }

@@ -1,6 +1,7 @@
 import { type Frame, ParleyError } from '../../../shared/protocol/index.ts'
 import { isoTime } from '../../core/clock.ts'
 import type { Principal } from '../../core/principal.ts'
+import { covers } from '../../core/scopes.ts'
 import type { SessionCommand } from '../../pipeline/command.ts'
 import type { Session } from '../../pipeline/session.ts'
 
@@ -18,16 +19,24 @@ export function createRefreshAuth(authenticate: {
     kind: 'session',
     type: 'auth.refresh',
     async handle(session: Session, frame: Frame<'auth.refresh'>) {
-      const { principal, expires_at_ms } = 'key' in frame ? await authenticate.key(frame.key) : await authenticate.bearer(frame.token)
+      const proof = 'key' in frame ? await authenticate.key(frame.key) : await authenticate.bearer(frame.token)
+      const { principal, expires_at_ms } = proof
       if (principal.id !== session.principal.id)
         throw new ParleyError('PERMISSION_DENIED', {
           detail: 'The credentials are those of another principal',
           principal_id: session.principal.id,
         })
-      session.principal = principal
-      session.expireAt(expires_at_ms)
+      refuseFewerScopes(session.principal, principal)
+      if (!session.renew(proof)) throw new ParleyError('UNAUTHENTICATED')
       const expires_at = expires_at_ms === null ? null : isoTime(expires_at_ms)
       return { ack: () => ({ expires_at }) }
     },
   }
+}
+
+/** It sits in rooms, and has tools, by what the old key was good for. */
+function refuseFewerScopes({ credential: held }: Principal, { credential: shown }: Principal): void {
+  if (held?.kind !== 'key' || shown?.kind !== 'key') return
+  const scope = held.scopes.find((one) => !covers(shown.scopes, one))
+  if (scope !== undefined) throw new ParleyError('PERMISSION_DENIED', { detail: 'The new key must have the scopes of the old one', scope })
 }

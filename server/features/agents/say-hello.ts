@@ -1,7 +1,7 @@
 import { v7 as uuidv7 } from 'uuid'
 import { type Frame, type Limits, ParleyError, PROTOCOL, PROTOCOLS_SPOKEN, type Welcome } from '../../../shared/protocol/index.ts'
 import type { Clock } from '../../core/clock.ts'
-import { byOf } from '../../core/principal.ts'
+import { byOf, type Principal } from '../../core/principal.ts'
 import type { Background } from '../../pipeline/background.ts'
 import type { SessionCommand } from '../../pipeline/command.ts'
 import type { Session } from '../../pipeline/session.ts'
@@ -17,6 +17,8 @@ export interface HelloDeps {
   limits: Limits
   /** The open contracts of a principal, with the head of each log. */
   openContracts(principal_id: string): Promise<Welcome['contracts']>
+  /** Throws UNAUTHENTICATED when the credential has ended, by the store. */
+  requireGood(principal: Principal): Promise<void>
   /** Sends the agent's open calls again: it may have missed them, and drops those that it has. */
   sendOpenCalls(agent_ids: string[]): Promise<void>
   /** The session's connection was lost; its running calls are abandoned unless it comes back. */
@@ -39,6 +41,7 @@ export function createSayHello(deps: HelloDeps): SessionCommand<'agent.hello'> {
     if (session.principal.kind !== 'agent')
       throw new ParleyError('PERMISSION_DENIED', { detail: 'Only an agent says hello; a human joins rooms at once', allowed: ['agent'] })
     const { principal } = session
+    await deps.requireGood(principal)
     const hello_ms = clock.now()
     const session_id = await takeUp(principal.id, frame, hello_ms)
     const contracts = await deps.openContracts(principal.id)

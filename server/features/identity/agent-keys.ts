@@ -1,11 +1,12 @@
 import { v7 as uuidv7 } from 'uuid'
-import { type By, type KeyEndReason, type KeyScope, ParleyError, type RatesPatch } from '../../../shared/protocol/index.ts'
+import { type By, type KeyScope, ParleyError, type RatesPatch } from '../../../shared/protocol/index.ts'
 import type { Clock } from '../../core/clock.ts'
 import { type Audit, type AuditDraft, actorOf, recordThenAct } from '../../pipeline/audit.ts'
 import { looksLikeApiKey, newApiKey } from './api-key.ts'
+import { about, entry, type KeyEndings, type KeyEnds, nameOf } from './key-endings.ts'
 import { isOver, type KeyRegister } from './key-register.ts'
 import type { KeyUses } from './key-uses.ts'
-import type { AgentKeyDocument, KeyHistoryEntry, Model } from './model.ts'
+import type { AgentKeyDocument, Model } from './model.ts'
 import type { Secrets } from './secrets.ts'
 
 /** What a key is good for. Never changed after it was issued, and the same in the one that replaces it. */
@@ -34,11 +35,14 @@ export interface AgentKeysDeps {
   secrets: Secrets
   clock: Clock
   audit: Audit
+  endings: KeyEndings
+  /** Calls `settle` at a moment, on whatever node lives by then. */
+  lookAt: KeyEnds['lookAt']
   dev_mode: boolean
 }
 
 /** Agents' keys: issued, rotated, used for the first time, ended. A key that ended is never good again, and its row stays. */
-export function createAgentKeys({ model: { agentKeys }, register, uses, secrets, clock, audit, dev_mode }: AgentKeysDeps) {
+export function createAgentKeys({ model: { agentKeys }, register, uses, secrets, clock, audit, endings, lookAt, dev_mode }: AgentKeysDeps) {
   const now = () => new Date(clock.now())
 
   /** A key that is not there yet: `keep` makes it good. Its text is in `issued`, and nowhere else. */
@@ -65,6 +69,7 @@ export function createAgentKeys({ model: { agentKeys }, register, uses, secrets,
   /** Throws KEY_LIMIT_REACHED. */
   async function keep(row: AgentKeyDocument): Promise<void> {
     await register.add(row.agent_id, { id: row._id, family_id: row.family_id })
+    if (row.expires_at !== null) await lookAt(nameOf(row), row.expires_at.getTime())
     await agentKeys.insertOne(row)
   }
 
@@ -91,7 +96,7 @@ export function createAgentKeys({ model: { agentKeys }, register, uses, secrets,
       await keep(row)
       const rotated = entry('rotated', now(), who.by, { reason, key_id: row._id })
       await agentKeys.updateOne({ _id: old._id }, { $set: { rotated_to: { key_id: row._id } }, $push: { history: rotated } })
-      if (grace_ms === 0) await close(old, { reason: 'rotated', why: reason, by: who.by, keepsOne: false })
+      if (grace_ms === 0) await endings.close(old, { reason: 'rotated', why: reason, by: who.by, keepsOne: false })
     })
     return issued
   }
@@ -99,7 +104,7 @@ export function createAgentKeys({ model: { agentKeys }, register, uses, secrets,
   /** A replacement that was never used (its answer may have been lost), and a predecessor in its grace. */
   async function endOthers({ _id, family_id }: AgentKeyDocument, { by }: Who): Promise<void> {
     const others = await agentKeys.find({ family_id, _id: { $ne: _id }, status: 'active' }).toArray()
-    for (const other of others) await close(other, { reason: 'rotated', by, keepsOne: false })
+    for (const other of others) await endings.close(other, { reason: 'rotated', by, keepsOne: false })
   }
 
   /** Revokes a key for good. Throws LAST_KEY when one must be left. Once more changes nothing. */
@@ -110,18 +115,7 @@ export function createAgentKeys({ model: { agentKeys }, register, uses, secrets,
   ): Promise<void> {
     if (key.status !== 'active') return
     const draft = { type: 'key.revoked', ...who.asked, ...about(key), metadata: { reason: why } } as const
-    await recordThenAct(audit, draft, () => close(key, { reason: 'revoked', why, by: who.by, keepsOne }))
-  }
-
-  async function close(
-    { _id, agent_id }: AgentKeyDocument,
-    { reason, why, by, keepsOne }: { reason: KeyEndReason; why?: string | undefined; by: By; keepsOne: boolean },
-  ): Promise<void> {
-    await register.remove(agent_id, _id, { keepsOne })
-    const at = now()
-    const told = entry(reason === 'expired' ? 'expired' : 'revoked', at, by, { reason: why ?? (reason === 'rotated' ? reason : undefined) })
-    const update = { $set: { status: 'revoked' as const, ended: { at, by, reason } }, $push: { history: told } }
-    await agentKeys.updateOne({ _id, status: 'active' }, update)
+    await recordThenAct(audit, draft, () => endings.close(key, { reason: 'revoked', why, by: who.by, keepsOne }))
   }
 
   /** The good key of a text. Reads the store each time: what ended must not live on in a cache. Its first use is noted here. */
@@ -147,8 +141,11 @@ export function createAgentKeys({ model: { agentKeys }, register, uses, secrets,
   async function startGrace({ key_id, grace_ms }: { key_id: string; grace_ms: number }, at: Date): Promise<void> {
     const old = await agentKeys.findOne({ _id: key_id, status: 'active', 'rotated_to.at': { $exists: false } })
     if (old === null) return
-    const ends_ms = Math.min(at.getTime() + grace_ms, old.expires_at?.getTime() ?? Number.POSITIVE_INFINITY)
-    const update = { $set: { 'rotated_to.at': at, expires_at: new Date(ends_ms) } }
+    const grace_ends_ms = at.getTime() + grace_ms
+    const endsByGrace = grace_ends_ms < (old.expires_at?.getTime() ?? Number.POSITIVE_INFINITY)
+    if (endsByGrace) await lookAt(nameOf(old), grace_ends_ms)
+    const news = endsByGrace ? { expires_at: new Date(grace_ends_ms), in_grace: true as const } : {}
+    const update = { $set: { 'rotated_to.at': at, ...news } }
     await agentKeys.updateOne({ _id: key_id, 'rotated_to.at': { $exists: false } }, update)
   }
 
@@ -164,16 +161,3 @@ export function createAgentKeys({ model: { agentKeys }, register, uses, secrets,
 }
 
 export type AgentKeys = ReturnType<typeof createAgentKeys>
-
-function about({ _id, agent_id }: Pick<AgentKeyDocument, '_id' | 'agent_id'>) {
-  return { subject: { type: 'key', id: _id }, key_id: _id, agent_ids: [agent_id] }
-}
-
-function entry(
-  type: KeyHistoryEntry['type'],
-  at: Date,
-  by: By,
-  { reason, key_id }: { reason?: string | undefined; key_id?: string | undefined } = {},
-): KeyHistoryEntry {
-  return { type, at, by, ...(reason === undefined ? {} : { reason }), ...(key_id === undefined ? {} : { key_id }) }
-}

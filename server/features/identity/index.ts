@@ -1,5 +1,5 @@
 import type { Connection } from 'mongoose'
-import { ParleyError } from '../../../shared/protocol/index.ts'
+import { type CloseCode, ParleyError } from '../../../shared/protocol/index.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Principal } from '../../core/principal.ts'
 import type { Audit } from '../../pipeline/audit.ts'
@@ -8,6 +8,8 @@ import { type Authenticated, createUsers, type UserSettings } from '../users/ind
 import { createAgentKeys } from './agent-keys.ts'
 import { createAgentRoutes } from './agent-routes.ts'
 import { createAgents } from './agents.ts'
+import { createKeyEndings, type KeyEndings, type KeyEnds } from './key-endings.ts'
+import { createKeyLookup, type KeyLookup } from './key-lookup.ts'
 import { createKeyRegister } from './key-register.ts'
 import { createKeyRoutes } from './key-routes.ts'
 import { createKeyUses } from './key-uses.ts'
@@ -38,6 +40,11 @@ export interface Identity {
   routes: Route[]
   authenticate: Authenticate
   principals: Pick<Principals, 'find' | 'agent'>
+  keys: Pick<KeyLookup, 'requireGood' | 'endedSince'> & Pick<KeyEndings, 'settle'>
+  /** What has become of the credentials of some principals, since they were shown. */
+  lookUp(shown: readonly Principal[]): Promise<Map<string, FoundCredential>>
+  /** The rooms and connections are built upon identity, and so come later. */
+  bind(later: BoundLater): void
   /** The user as whom the operator's token acts. */
   operator(): Promise<Principal>
   /** Counts that a connection's key was used. */
@@ -46,6 +53,18 @@ export interface Identity {
   start(): Promise<void>
   /** Writes down what is only in memory. */
   close(): Promise<void>
+}
+
+export interface BoundLater {
+  ends: KeyEnds
+  /** Looks at the connections of a principal, on all nodes. */
+  recheck(principal_id: string): void
+}
+
+export interface FoundCredential {
+  ended?: { code: CloseCode; reason: string }
+  /** Where it is known: when it will end. */
+  expires_at_ms?: number | null
 }
 
 /** Who is there, and how they prove it: agents by their keys, humans by what the feature `users` knows. */
@@ -65,13 +84,19 @@ export function createIdentity({
   const model = createModel(connection)
   const agentsOf = async (owner_id: string) =>
     (await model.agents.find({ owner_id }, { projection: { _id: 1 } }).toArray()).map(({ _id }) => _id)
-  const users = createUsers({ connection, clock, audit, settings, agentsOf, onTrouble })
+  let bound: BoundLater | undefined
+  const onChange = (user_id: string) => bound?.recheck(user_id)
+  const users = createUsers({ connection, clock, audit, settings, agentsOf, onChange, onTrouble })
   const register = createKeyRegister({ model, clock })
   const uses = createKeyUses({ model, clock, onTrouble })
   const secrets = createSecrets(settings.secret)
-  const keys = createAgentKeys({ ...{ model, register, uses, secrets, clock, audit }, dev_mode: settings.dev_mode })
+  const ends = lateEnds(() => bound?.ends)
+  const endings = createKeyEndings({ model, register, ends, clock, audit, onTrouble })
+  const { dev_mode } = settings
+  const keys = createAgentKeys({ model, register, uses, secrets, clock, audit, endings, lookAt: ends.lookAt, dev_mode })
   const agents = createAgents({ model, keys, clock, audit })
   const principals = createPrincipals({ model, users, keys })
+  const lookup = createKeyLookup({ model, clock })
 
   const authenticate: Authenticate = {
     key: async (text) => (await principals.agentOfKey(text)) ?? unauthenticated(),
@@ -88,6 +113,18 @@ export function createIdentity({
     ],
     authenticate,
     principals,
+    keys: { ...lookup, settle: endings.settle },
+    lookUp: async (shown) => {
+      const keysShown = shown.flatMap(({ credential }) => (credential?.kind === 'key' ? credential.id : []))
+      const sessionsShown = shown.flatMap(({ credential, roles }) =>
+        credential?.kind === 'session' ? [[credential.id, roles] as const] : [],
+      )
+      const [foundKeys, foundSessions] = await Promise.all([lookup.lookUp(keysShown), users.lookUp(new Map(sessionsShown))])
+      return new Map<string, FoundCredential>([...foundKeys, ...foundSessions])
+    },
+    bind: (later) => {
+      bound = later
+    },
     operator: users.operator,
     noteUse: ({ credential }) => {
       if (credential?.kind === 'key') uses.note(credential.id)
@@ -99,4 +136,17 @@ export function createIdentity({
 
 function unauthenticated(): never {
   throw new ParleyError('UNAUTHENTICATED')
+}
+
+function lateEnds(bound: () => KeyEnds | undefined): KeyEnds {
+  const now = () => bound() ?? unbound()
+  return {
+    lookAt: (key, due_ms) => now().lookAt(key, due_ms),
+    tell: (key) => now().tell(key),
+    settled: (key) => now().settled(key),
+  }
+}
+
+function unbound(): never {
+  throw new Error('a key was changed before the rooms were there')
 }

@@ -64,8 +64,8 @@ export function createKeyRoutes({ model, agents, keys, clock }: KeyRouteDeps): R
   async function enter(request: RouteRequest, allowed: readonly Manager[]) {
     const principal = principalOf(request)
     const agent_id = agentIdOf(request)
-    const manager = requireManager(principal, agent_id, allowed)
-    return { principal, manager, agent: await agents.find(agent_id) }
+    const agent = await agents.find(agent_id)
+    return { principal, agent, manager: requireManager(principal, agent_id, allowed) }
   }
 
   async function keyOf(agent_id: string, { params }: RouteRequest): Promise<AgentKeyDocument> {
@@ -107,7 +107,7 @@ function shownKey(key: AgentKeyDocument, now_ms: number): AgentKeyAnswer {
     uses,
     ...(rotated_from ? { rotated_from: rotated_from.key_id } : {}),
     ...(rotated_to ? { rotated_to: rotated_to.key_id } : {}),
-    ...(ended ? { ended: { ...ended, at: ended.at.toISOString() } } : {}),
+    ...(ended ? { ended: { at: ended.at.toISOString(), by: ended.by, reason: ended.reason } } : {}),
   }
 }
 

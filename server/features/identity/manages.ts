@@ -1,4 +1,5 @@
 import { ParleyError } from '../../../shared/protocol/index.ts'
+import { notYours } from '../../core/foreign.ts'
 import { isOperator, isStaffMember, type Principal } from '../../core/principal.ts'
 
 /** What somebody is to an agent; undefined for a stranger. */
@@ -14,7 +15,7 @@ export function managerOf(principal: Principal, agent_id: string): Manager | und
 /** Throws NOT_FOUND for a stranger, as for an agent that is not there, and PERMISSION_DENIED for who may see it but not do this. */
 export function requireManager(principal: Principal, agent_id: string, allowed: readonly Manager[]): Manager {
   const manager = managerOf(principal, agent_id)
-  if (manager === undefined) throw new ParleyError('NOT_FOUND')
+  if (manager === undefined) throw notYours()
   if (!allowed.includes(manager)) throw new ParleyError('PERMISSION_DENIED', { role: manager, allowed })
   return manager
 }

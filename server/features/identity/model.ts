@@ -51,7 +51,10 @@ export interface AgentKeyDocument {
   rotated_from?: { key_id: string; grace_ms: number }
   /** What replaces it; `at` is that one's first use. */
   rotated_to?: { key_id: string; at?: Date }
-  ended?: { at: Date; by: By; reason: KeyEndReason }
+  /** Its time ends with the grace, and not by an expiry of its own. */
+  in_grace?: true
+  /** `told_at`: every room of the agent knows. */
+  ended?: { at: Date; by: By; reason: KeyEndReason; told_at?: Date }
   /** Only ever added to, in the very update that it tells of. */
   history: KeyHistoryEntry[]
   last_used_at: Date | null

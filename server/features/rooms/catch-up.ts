@@ -1,7 +1,9 @@
+import { closingOf } from '../../core/closing-of.ts'
 import type { StoredEvent } from '../../pipeline/event-store.ts'
 import type { Log } from '../../pipeline/log.ts'
 import { streamOf } from '../../pipeline/record.ts'
 import { audienceOf, type Session } from '../../pipeline/session.ts'
+import { keyEndOf } from './key-end.ts'
 import { redactedText } from './redact.ts'
 
 export interface Reader {
@@ -40,12 +42,14 @@ export function createCatchUp({ log, limits, replayTexts, onTrouble }: CatchUpDe
   async function pull(session: Session, reader: Reader): Promise<void> {
     const stream = streamOf(reader.contract_id)
     while (session.isOpen() && reader.isCurrent()) {
-      const page = cut((await log.page(stream, reader.after, limits.page_events)).events, limits.page_bytes)
+      const { page, end } = upToOwnEnd(cut((await log.page(stream, reader.after, limits.page_events)).events, limits.page_bytes), session)
       const last = page.at(-1)?.seq
       if (!reader.isCurrent()) return
       if (last !== undefined) {
         session.sendEvents(redactedText({ contract_id: reader.contract_id, epoch: log.epoch }, page, reader.seesNotes))
         reader.after = last
+        // The database may be ahead of what this node has folded: there too, nothing is read behind the end of one's own key.
+        if (end !== undefined) return session.close(end.code, end.reason)
         await session.drained()
       }
       const { head } = await log.open(stream)
@@ -78,4 +82,13 @@ function cut(events: readonly StoredEvent[], most_bytes: number): StoredEvent[] 
     return at > 0 && bytes > most_bytes
   })
   return events.slice(0, fits === -1 ? events.length : fits)
+}
+
+function upToOwnEnd(page: StoredEvent[], { principal: { credential } }: Session) {
+  if (credential?.kind !== 'key') return { page }
+  for (const [at, stored] of page.entries()) {
+    const end = keyEndOf(stored)
+    if (end?.key_id === credential.id) return { page: page.slice(0, at + 1), end: closingOf(end.reason) }
+  }
+  return { page }
 }

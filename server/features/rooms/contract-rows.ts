@@ -40,7 +40,15 @@ export function createContractRows({ contracts }: RoomModels) {
     return found.map(({ _id }) => _id)
   }
 
-  return { follow, list, find, openOf }
+  /** The same, however many there are. */
+  async function allOpenOf(principal_id: string): Promise<string[]> {
+    const filter = { state: 'open' as const, $or: [{ requester_id: principal_id }, { provider_id: principal_id }] }
+    const ids: string[] = []
+    for await (const { _id } of contracts.find(filter, { projection: { _id: 1 } })) ids.push(_id)
+    return ids
+  }
+
+  return { follow, list, find, openOf, allOpenOf }
 }
 
 /** A welcome lists so many, newest first; the rest are found by `GET /contracts`. */

@@ -1,22 +1,33 @@
+import type { CloseCode } from '../../../shared/protocol/index.ts'
+import { closingOf } from '../../core/closing-of.ts'
 import type { EventText, StoredEvent } from '../../pipeline/event-store.ts'
 import type { Peers } from '../../pipeline/peers.ts'
 import { contractOf } from '../../pipeline/record.ts'
 import { audienceOf, type Broadcast, type TellEvents } from '../../pipeline/session.ts'
+import { keyEndOf, piecesByKeyEnd } from './key-end.ts'
 import { redactedText } from './redact.ts'
 
 export interface DeliverDeps {
   /** To the connections of this node: the others deliver what they fold themselves. */
   tellEventsHere: TellEvents
+  /** Ends the connections of this node that a credential opened. */
+  cutHere(end: { principal_id: string; credential_id: string; code: CloseCode; reason: string }): void
   broadcast: Broadcast
   peers: Peers
   epoch: string
 }
 
 /** Tells a room what was committed, as each of its audiences may see it. Called in the order of the log, once for each event. */
-export function createDeliver({ tellEventsHere, broadcast, peers, epoch }: DeliverDeps) {
+export function createDeliver({ tellEventsHere, cutHere, broadcast, peers, epoch }: DeliverDeps) {
   return function deliver(stream: string, news: readonly StoredEvent[]): void {
     const contract_id = contractOf(stream)
-    tellHere(contract_id, news)
+    for (const piece of piecesByKeyEnd(news)) {
+      tellHere(contract_id, piece)
+      const last = piece.at(-1)
+      const end = last && keyEndOf(last)
+      // In the same step: that event is the last one that they get.
+      if (end !== undefined) cutHere({ principal_id: end.agent_id, credential_id: end.key_id, ...closingOf(end.reason) })
+    }
     const own = news.filter(({ mine }) => mine)
     if (own.length > 0) tellOthers(contract_id, own)
   }

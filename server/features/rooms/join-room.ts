@@ -1,6 +1,6 @@
 import type { Frame, FrameAck } from '../../../shared/protocol/index.ts'
 import { authorize } from '../../core/authorize.ts'
-import { seesNotes } from '../../core/principal.ts'
+import { type Principal, seesNotes } from '../../core/principal.ts'
 import type { Answer, SessionCommand } from '../../pipeline/command.ts'
 import type { Log } from '../../pipeline/log.ts'
 import type { Peers } from '../../pipeline/peers.ts'
@@ -19,6 +19,8 @@ export interface JoinDeps {
   describeRoom: DescribeRoom
   seats: Seats
   catchUp: CatchUp
+  /** Throws UNAUTHENTICATED when the credential has ended, by the store. */
+  requireGood(principal: Principal): Promise<void>
   /** Puts the streams of the calls at hand, so that their text can be read between two events. */
   loadTexts(call_ids: string[]): Promise<void>
 }
@@ -34,7 +36,16 @@ const LONGEST_REPLAY = 20_000
 const SNAPSHOT_EVERY = 1_000
 
 /** Lets a connection into a room, from its head or from where it was. After the acknowledgement come the missed events, then `live`. */
-export function createJoinRoom({ log, peers, onJoin, describeRoom, seats, catchUp, loadTexts }: JoinDeps): SessionCommand<'room.join'> {
+export function createJoinRoom({
+  log,
+  peers,
+  onJoin,
+  describeRoom,
+  seats,
+  catchUp,
+  requireGood,
+  loadTexts,
+}: JoinDeps): SessionCommand<'room.join'> {
   async function handle(session: Session, frame: Frame<'room.join'>): Promise<Answer<'room.join'>> {
     const { contract_id } = frame
     // Before the first wait: a leave that is sent behind the join finds it.
@@ -49,7 +60,8 @@ export function createJoinRoom({ log, peers, onJoin, describeRoom, seats, catchU
 
   async function join(session: Session, { frame, stream, turn }: Join): Promise<Answer<'room.join'>> {
     const { contract_id } = frame
-    const { room } = await log.refresh(stream)
+    // A room that was opened after the credential ended does not say so.
+    const [{ room }] = await Promise.all([log.refresh(stream), requireGood(session.principal)])
     const role = authorize(room, 'room.join', session.principal)
     // Who left meanwhile gets the answer, and nothing behind it.
     if (seats.take(session, { contract_id, role: role === 'system' ? 'staff' : role, turn })) {

@@ -1,5 +1,6 @@
 import { type Frame, type Limits, ParleyError, type ToolView } from '../../../shared/protocol/index.ts'
 import type { Clock } from '../../core/clock.ts'
+import type { Principal } from '../../core/principal.ts'
 import type { Background } from '../../pipeline/background.ts'
 import type { SessionCommand } from '../../pipeline/command.ts'
 import type { Session } from '../../pipeline/session.ts'
@@ -11,6 +12,8 @@ export interface RegisterDeps {
   validators: InputValidators
   clock: Clock
   limits: Limits
+  /** Throws UNAUTHENTICATED when the credential has ended, by the store. */
+  requireGood(principal: Principal): Promise<void>
   /** Notes the session's set; throws HELLO_REQUIRED when it has not said hello. */
   setTools(session: Session, tools: ReadonlySet<string>): Promise<void>
   /** Calls that waited for an agent with such a tool can go now. */
@@ -24,6 +27,7 @@ export function createRegisterTools({
   validators,
   clock,
   limits,
+  requireGood,
   setTools,
   sendOpenCalls,
   background,
@@ -38,6 +42,7 @@ export function createRegisterTools({
       names.add(name)
     }
     const agent_id = session.principal.id
+    await requireGood(session.principal)
     await validators.compile(
       agent_id,
       tools.map(({ input_schema }, at) => ({ input_schema, pointer: `/tools/${at}/input_schema` })),

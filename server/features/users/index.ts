@@ -14,6 +14,7 @@ import { createPasswords } from './passwords.ts'
 import { createPeople } from './people.ts'
 import { createRefreshTokens } from './refresh-token.ts'
 import { createSecrets } from './secrets.ts'
+import { createSessionLookup, type FoundSession } from './session-lookup.ts'
 import { sessionRoutes } from './session-routes.ts'
 import { createUserLife } from './user-life.ts'
 import { userRoutes } from './user-routes.ts'
@@ -50,6 +51,8 @@ export interface Users {
   find(ids: string[]): Promise<KnownUser[]>
   /** The user as whom the operator's token acts. */
   operator(): Promise<Principal>
+  /** What has become of sessions that were shown, with the roles which their users had then. */
+  lookUp(shown: ReadonlyMap<string, readonly UserRole[]>): Promise<Map<string, FoundSession>>
   /** Makes the operator's user at the first start. */
   start(): Promise<void>
 }
@@ -61,6 +64,7 @@ export function createUsers({
   audit,
   settings: { secret, operator_token, public_url },
   agentsOf,
+  onChange,
   onTrouble,
 }: {
   connection: Connection
@@ -68,6 +72,8 @@ export function createUsers({
   audit: Audit
   settings: UserSettings
   agentsOf(user_id: string): Promise<string[]>
+  /** A session of the user has ended, or the user has other rights: its connections are to be looked at. */
+  onChange(user_id: string): void
   onTrouble(what: string, cause: unknown): void
 }): Users {
   if (operator_token === '') throw new Error("the operator's token is empty")
@@ -76,11 +82,11 @@ export function createUsers({
   const accessTokens = createAccessTokens({ ring: createKeyRing({ derive: secrets.derive, clock }), clock })
   const refreshTokens = createRefreshTokens(secrets.refreshMacKey)
   const people = createPeople({ model, secrets, clock, audit, agentsOf })
-  const sessions = createUserSessions({ model, secrets, accessTokens, refreshTokens, clock, audit, public_url, onTrouble })
+  const sessions = createUserSessions({ model, secrets, accessTokens, refreshTokens, clock, audit, public_url, onEnd: onChange, onTrouble })
   const throttle = createLoginThrottle({ model, secrets, clock })
   const passwords = createPasswords({ model, secrets, throttle, audit })
   const links = createOneTimeLinks({ model, secrets, clock, audit, public_url })
-  const life = createUserLife({ model, clock, audit })
+  const life = createUserLife({ model, clock, audit, onChange })
   let operator_id: string | undefined
 
   /** The store is read each time: nothing that ended lives on in a cache. */
@@ -124,6 +130,7 @@ export function createUsers({
     showsCookie,
     find: async (ids) => (await people.find(ids)).map(({ _id, name, roles }) => ({ id: _id, kind: 'user', name, roles })),
     operator,
+    lookUp: createSessionLookup({ model, clock }),
     start: () => people.ensureOperator(),
   }
 }

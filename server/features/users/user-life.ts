@@ -11,7 +11,18 @@ interface Patch {
 }
 
 /** What an operator sees of the users, and changes. */
-export function createUserLife({ model: { users }, clock, audit }: { model: Model; clock: Clock; audit: Audit }) {
+export function createUserLife({
+  model: { users },
+  clock,
+  audit,
+  onChange,
+}: {
+  model: Model
+  clock: Clock
+  audit: Audit
+  /** What the user's connections may do is another. */
+  onChange(user_id: string): void
+}) {
   async function list(query: PageQuery & { status?: UserStatus }) {
     const filter = query.status === undefined ? {} : { status: query.status }
     const { rows, page } = await listPage(users, { filter, query, sorts: { created_at: '_id' } })
@@ -39,6 +50,7 @@ export function createUserLife({ model: { users }, clock, audit }: { model: Mode
     return recordThenAct(audit, draft, async () => {
       const edited = await users.findOneAndUpdate({ _id: user._id, ...seen }, change, { returnDocument: 'after' })
       if (edited === null) throw new ParleyError('PRECONDITION_FAILED')
+      onChange(edited._id)
       return edited
     })
   }

@@ -37,6 +37,7 @@ export function createUserSessions({
   clock,
   audit,
   public_url,
+  onEnd,
   onTrouble,
 }: {
   model: Model
@@ -46,6 +47,8 @@ export function createUserSessions({
   clock: Clock
   audit: Audit
   public_url: string
+  /** A session of the user has ended, or all of them: what they hold open must not go on. */
+  onEnd(user_id: string): void
   onTrouble(what: string, cause: unknown): void
 }) {
   const requireCookies = () => refuseWithoutCookies(public_url)
@@ -90,6 +93,7 @@ export function createUserSessions({
       const used_before = { _id: session_id, hash: { $ne: old_hash }, ended_at: null }
       const reused = await sessions.findOneAndUpdate(used_before, { $set: { ended_at: new Date(now), end_reason: 'reused' } })
       if (reused === null) throw new ParleyError('UNAUTHENTICATED')
+      onEnd(reused.user_id)
       audit.record({ type: 'session.reused', ...asked, ...about(reused) })
       throw refusedAndRecorded('UNAUTHENTICATED')
     }
@@ -145,6 +149,7 @@ export function createUserSessions({
     const ended = { ended_at: new Date(clock.now()), end_reason: 'signed_out' as const }
     const session = await sessions.findOneAndUpdate({ _id: session_id, user_id, ...goingOn() }, { $set: ended })
     if (session === null) throw new ParleyError('NOT_FOUND')
+    onEnd(user_id)
     audit.record({ type, ...asked, ...about(session) })
     return session
   }
@@ -152,6 +157,7 @@ export function createUserSessions({
   /** Ends all of them, and every link that would open one. */
   async function endAll(user_id: string, asked: Asked): Promise<void> {
     await users.updateOne({ _id: user_id }, { $inc: { sessions_version: 1 } })
+    onEnd(user_id)
     audit.record({ type: 'session.revoked', ...asked, subject: { type: 'user', id: user_id }, metadata: { all: true } })
   }
 

@@ -40,9 +40,9 @@ describe('keys of an agent', () => {
     }
     const issue = (as: Person, id = agent.id) => stage.ask('POST', `/agents/${id}/keys`, as, {})
     expect((await issue(reviewer)).status).to.equal(403)
-    const [mine, ...rest] = await listed(reviewer)
-    expect([mine?.name, rest.length]).to.deep.equal(['Night', 3])
-    expect((await stage.ask('DELETE', `/agents/${agent.id}/keys/${mine?.key_id}`, reviewer)).status).to.equal(204)
+    const named = (await listed(reviewer)).filter(({ name }) => name === 'Night')
+    expect(named).to.have.length(3)
+    expect((await stage.ask('DELETE', `/agents/${agent.id}/keys/${named[0]?.key_id}`, reviewer)).status).to.equal(204)
     for (const stranger of [eve, other]) {
       const [foreign, unknown] = [await issue(stranger), await issue(stranger, randomUUID())]
       expect(foreign.status).to.equal(404)
@@ -119,11 +119,11 @@ describe('keys of an agent', () => {
   })
 
   it('[KEY-5] at most five keys, however many are asked for at once; one that is being replaced counts once, an ended one not', async () => {
-    const asked = await Promise.all(Array.from({ length: 12 }, () => stage.ask('POST', `/agents/${agent.id}/keys`, agent, {})))
+    const asked = await Promise.all(Array.from({ length: 12 }, () => stage.ask<Listed>('POST', `/agents/${agent.id}/keys`, agent, {})))
     expect(asked.map(({ status }) => status).toSorted()).to.deep.equal([...Array(4).fill(201), ...Array(8).fill(409)])
     const refused = asked.find(({ status }) => status === 409)
     expect(refused?.body).to.include({ code: 'KEY_LIMIT_REACHED' })
-    const keys = await listed()
+    const keys = asked.flatMap(({ status, body }) => (status === 201 ? body : []))
     const rotated = await stage.rotate(agent, keys[0]?.key_id ?? '', { grace_period_s: 60 })
     expect(await stage.tried(rotated)).to.equal(200)
     expect((await stage.ask('POST', `/agents/${agent.id}/keys`, agent, {})).status).to.equal(409)

@@ -78,6 +78,16 @@ function lineOf(event: RecordedEvent): Line {
       )
       return { icon: 'check', tone: 'ok', text, label: 'The agent is back' }
     }
+    case 'key.ended': {
+      const agent = whoIs(event.data.agent_id, 'agent')
+      const how = { revoked: 'was revoked', rotated: 'was replaced', expired: 'has expired' }[event.data.reason]
+      const text = (
+        <>
+          A key of agent <BareName who={agent} /> {how}
+        </>
+      )
+      return { icon: 'alert', tone: 'muted', text, label: `A key of the agent ${how}` }
+    }
     default: {
       // A hub newer than this page.
       const { type } = event as { type: string }

@@ -1,0 +1,59 @@
+import type { SystemFrameType } from './core/authorize.ts'
+import type { Clock } from './core/clock.ts'
+import { closingOf } from './core/closing-of.ts'
+import { createCredentialWatch, createKeyEnds, type EndedKey, endKey } from './features/credentials/index.ts'
+import type { Identity } from './features/identity/index.ts'
+import type { CredentialCut } from './gateway/credential-cut.ts'
+import type { Background } from './pipeline/background.ts'
+import type { Payload, RecordedCommand } from './pipeline/command.ts'
+import type { StoredEvent } from './pipeline/event-store.ts'
+import type { Log } from './pipeline/log.ts'
+import type { Peers } from './pipeline/peers.ts'
+import { contractOf, streamOf } from './pipeline/record.ts'
+import { audienceOf } from './pipeline/session.ts'
+import type { Timers } from './pipeline/timers.ts'
+
+export interface ComposeCredentialsDeps {
+  identity: Identity
+  cut: CredentialCut
+  clock: Clock
+  log: Log
+  timers: Timers
+  peers: Peers
+  background: Background
+  contracts: { openOf(principal_id: string): Promise<string[]>; allOpenOf(principal_id: string): Promise<string[]> }
+  asSystem<T extends SystemFrameType, F>(command: RecordedCommand<T, F>, frame: Payload<T>): Promise<void>
+}
+
+/** A room that was opened so long before or after a key ended may have been missed when the rooms were told. */
+const MISSED_MS = 60_000
+
+/** What holds once a credential has ended: in the rooms, and in the connections of every node. */
+export function composeCredentials(deps: ComposeCredentialsDeps) {
+  const { identity, cut, clock, log, timers, peers, background, contracts, asSystem } = deps
+  const tellPeers = (principal_id: string) => peers.tell(audienceOf.principal(principal_id), { kind: 'credentials', principal_id })
+  const watch = createCredentialWatch({
+    ...{ cutHere: cut.cutHere, sessionsHere: cut.sessionsHere, tellPeers, lookUp: identity.lookUp, background },
+    refreshRooms: async (principal_id) => {
+      const kept = (await contracts.openOf(principal_id)).map(streamOf).filter((stream) => log.cached(stream) !== undefined)
+      await Promise.all(kept.map(log.refresh))
+    },
+  })
+  const record = (contract_id: string, key: EndedKey) => asSystem(endKey, { contract_id, ...key })
+  const ends = createKeyEnds({
+    ...{ timers, openContracts: contracts.allOpenOf, record },
+    cutHere: ({ key_id, agent_id, reason }) => cut.cutHere({ principal_id: agent_id, credential_id: key_id, ...closingOf(reason) }),
+    tellPeers,
+  })
+  identity.bind({ ends, recheck: watch.recheck })
+
+  /** Behind the contract's row, so that either who ends a key finds the row, or this finds the key. */
+  async function tellMissedEnds(stream: string, { event }: StoredEvent): Promise<void> {
+    if (event.type !== 'contract.opened') return
+    const parties = [event.data.requester_id, event.data.provider_id]
+    const missed = await identity.keys.endedSince(parties, Math.min(Date.parse(event.at), clock.now()) - MISSED_MS)
+    for (const key of missed) await record(contractOf(stream), key)
+  }
+
+  return { watch, tellMissedEnds }
+}

@@ -1,0 +1,54 @@
+import type { KeyEndReason } from '../../../shared/protocol/index.ts'
+
+export interface EndedKey {
+  key_id: string
+  agent_id: string
+  reason: KeyEndReason
+}
+
+export interface KeyEndsDeps {
+  timers: {
+    arm(timer: { id: string; due_ms: number; agent_id: string; frame: { type: 'key.settle'; key_id: string } }): Promise<void>
+    disarm(ids: string[]): Promise<void>
+  }
+  /** Every open contract of a party, however many. */
+  openContracts(principal_id: string): Promise<string[]>
+  /** Records the end in the contract's room, where it is not so already. */
+  record(contract_id: string, key: EndedKey): Promise<void>
+  /** Ends the key's connections on this node. */
+  cutHere(key: EndedKey): void
+  /** Has the nodes where the agent is connected look at its credentials. */
+  tellPeers(agent_id: string): void
+}
+
+const MOST_AT_ONCE = 200
+
+/**
+ * How the end of a key comes true: as an event in every open contract of its agent, and in its connections. A timer is set before the
+ * key ends, so whatever becomes of this node, one of them finishes it.
+ */
+export function createKeyEnds({ timers, openContracts, record, cutHere, tellPeers }: KeyEndsDeps) {
+  const timerOf = (key_id: string) => `key:${key_id}`
+
+  return {
+    /** Looks at the key then, by `settle`. */
+    lookAt: ({ key_id, agent_id }: Omit<EndedKey, 'reason'>, due_ms: number): Promise<void> =>
+      timers.arm({ id: timerOf(key_id), due_ms, agent_id, frame: { type: 'key.settle', key_id } }),
+
+    async tell(key: EndedKey): Promise<void> {
+      const contracts = await openContracts(key.agent_id)
+      for (let at = 0; at < contracts.length; at += MOST_AT_ONCE) {
+        const slice = contracts.slice(at, at + MOST_AT_ONCE)
+        await Promise.all(slice.map((contract_id) => record(contract_id, key)))
+      }
+      // Those that sit in no room.
+      cutHere(key)
+    },
+
+    /** The store says that all rooms know. */
+    async settled({ key_id, agent_id }: Omit<EndedKey, 'reason'>): Promise<void> {
+      tellPeers(agent_id)
+      await timers.disarm([timerOf(key_id)])
+    },
+  }
+}
