@@ -10,8 +10,8 @@ interface Issued {
   api_key: string
 }
 
-/** Half of a second each way. */
-const DELAY_MS = 500
+/** Each way. */
+const DELAY_MS = 1_000
 
 describe('the end of a key, on two nodes of which one hears the other late', () => {
   let nodes: Nodes

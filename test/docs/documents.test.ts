@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { startHub, type TestHub } from '../harness/hub.ts'
 import { connectAs, openContract, registerAgent, signUp } from '../harness/people.ts'
+import { until } from '../scenarios/stage.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const read = (path: string) => readFileSync(root + path, 'utf8')
@@ -66,6 +67,10 @@ describe('the documents', () => {
       await human.must('message.post', { contract_id, key: 'one', body: 'hello' })
       const reply = await human.event(contract_id, 'message.posted', (event) => 'by' in event && event.by.id === agent.id)
       expect(reply.data['body']).to.equal('You said: hello')
+      await until('it has its tool', async () => {
+        const joined = await human.ask('room.join', { contract_id })
+        return joined.ok && joined.view.tools.length > 0
+      })
       await human.must('tool.call', { contract_id, key: 'two', tool: 'spell', input: { word: 'abc' } })
       const done = await human.event(contract_id, 'call.succeeded')
       expect(done.data['output']).to.deep.equal({ letters: 3 })
