@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { WireEvent } from '../../shared/protocol/index.ts'
+import { lifeline } from '../harness/lifeline.ts'
 import { api, type Client, connectAs, type Person } from '../harness/people.ts'
 
 const MAIN = fileURLToPath(new URL('../../examples/docs-desk/main.ts', import.meta.url))
@@ -40,6 +41,7 @@ export const newFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'docs-des
 export function startDesk(hub: Reach, { data_dir, folder, env = {} }: { data_dir: string; folder: string; env?: Record<string, string> }) {
   const child = spawn(process.execPath, [MAIN], {
     env: {
+      ...lifeline(),
       ...{ PATH: process.env['PATH'], HOME: data_dir, PARLEY_URL: hub.url, PARLEY_OPERATOR_TOKEN: hub.operator_token },
       ...{ PARLEY_DATA_DIR: data_dir, DOCS_DESK_FOLDER: folder, ...env },
     },

@@ -5,6 +5,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { lifeline } from './lifeline.ts'
 import { wideRates } from './wide-rates.ts'
 
 export interface HubProcess {
@@ -58,6 +59,7 @@ export async function startHubProcess({
 }): Promise<HubProcess> {
   const child = spawn(process.execPath, [join(root, 'server/main.ts')], {
     env: {
+      ...lifeline(),
       ...{ PATH: process.env['PATH'], HOME: data_dir, PARLEY_DATA_DIR: data_dir, PARLEY_PORT: String(port) },
       ...{ PARLEY_RATES: JSON.stringify(wideRates), ...env },
     },

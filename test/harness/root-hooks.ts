@@ -1,4 +1,7 @@
 import { stopTestDatabase } from './hub.ts'
+import { throwLifeline } from './lifeline.ts'
+
+throwLifeline()
 
 export const mochaHooks = {
   async afterAll() {
