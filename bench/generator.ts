@@ -2,6 +2,14 @@ import { runCuts } from './cuts.ts'
 import { Lane, type LaneSpec, type LoadResult, type LoadSpec, openAll } from './lane.ts'
 import { Member, type MemberSpec } from './member.ts'
 
+export interface GetSpec {
+  port: number
+  path: string
+  bearer?: string
+  count: number
+  outstanding: number
+}
+
 /** The load generator: a process of its own that does what the runner asks, one thing after the other. */
 const lanes = new Map<string, Lane>()
 let herd: Member[] = []
@@ -48,6 +56,21 @@ export const operations = {
     const member = herd[at]
     if (member === undefined) throw new Error(`nobody at ${at}`)
     return member.request(type, payload)
+  },
+  /** Asks a route so often, so many at once. Rejects when an answer is not 200. */
+  async get({ port, path, bearer, count, outstanding }: GetSpec): Promise<{ ms: number }> {
+    const headers = bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }
+    const at = performance.now()
+    let left = count
+    const one = async () => {
+      while (left-- > 0) {
+        const response = await fetch(`http://127.0.0.1:${port}${path}`, { headers })
+        await response.arrayBuffer()
+        if (response.status !== 200) throw new Error(`${path} answered ${response.status}`)
+      }
+    }
+    await Promise.all(Array.from({ length: outstanding }, one))
+    return { ms: performance.now() - at }
   },
   cuts: runCuts,
 }

@@ -9,6 +9,7 @@ import { calls } from './rows/calls.ts'
 import { drops, memory } from './rows/connections.ts'
 import { databases, durableFanOut, ephemeralFanOut } from './rows/fan-out.ts'
 import { nodes } from './rows/nodes.ts'
+import { requests } from './rows/requests.ts'
 import { resume } from './rows/resume.ts'
 
 const rows: Record<string, (rig: Rig, plan: Plan) => Promise<Line[]>> = {
@@ -20,6 +21,7 @@ const rows: Record<string, (rig: Rig, plan: Plan) => Promise<Line[]>> = {
   B6: calls,
   B8: databases,
   B10: nodes,
+  B13: requests,
 }
 
 const { values } = parseArgs({
