@@ -100,9 +100,14 @@ function send({ method }: Route, { request, response, answer }: { request: Reque
       return
     }
   }
-  if (text !== undefined) {
-    if (headers?.['Content-Type'] === undefined) response.type('text/plain; charset=utf-8')
-    response.send(text)
-  } else if (body === undefined) response.end()
-  else response.json(body)
+  if (text !== undefined) end(response, headers?.['Content-Type'] ?? 'text/plain; charset=utf-8', text)
+  else if (body === undefined) response.end()
+  else end(response, 'application/json; charset=utf-8', JSON.stringify(body))
+}
+
+/** Not by Express, which answers 304 to `If-None-Match: *` for what has no version at all. */
+function end(response: Response, type: string, text: string): void {
+  response.setHeader('Content-Type', type)
+  response.setHeader('Content-Length', Buffer.byteLength(text))
+  response.end(text)
 }

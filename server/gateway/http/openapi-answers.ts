@@ -46,8 +46,8 @@ function without(answer: JsonSchema, once: readonly string[]): JsonSchema {
   return { ...answer, required: answer.required.filter((name) => !once.includes(name)) }
 }
 
-/** How a route refuses. The codes stand in the schema of the problem. */
-export function problemAnswers({ access }: Route) {
+/** How a route refuses, or says that nothing is new. The codes stand in the schema of the problem. */
+export function otherAnswers({ access, method }: Route) {
   const problem = (description: string, headers: object = {}) => ({
     description,
     headers: { ...everywhere, ...headers },
@@ -55,6 +55,9 @@ export function problemAnswers({ access }: Route) {
   })
   const later = { 'Retry-After': header('Seconds to wait.', { type: 'integer' }) }
   return {
+    ...(method === 'GET'
+      ? { '304': { description: 'The reader has it already.', headers: { ...everywhere, ETag: header('Its version.') } } }
+      : {}),
     ...(access === 'principal' || access === 'operator'
       ? { '401': problem('The credentials are missing or not valid.', { 'WWW-Authenticate': header('`Bearer`') }) }
       : {}),

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { errorCodes, errors, fieldErrorSchema } from '../../../shared/protocol/index.ts'
 import type { Route } from '../../pipeline/route.ts'
-import { oneAnswer, problemAnswers } from './openapi-answers.ts'
+import { oneAnswer, otherAnswers } from './openapi-answers.ts'
 
 /** What a route takes and gives, where it is JSON. */
 export interface RouteSchemas {
@@ -17,6 +17,9 @@ export interface JsonSchema {
   [keyword: string]: unknown
 }
 
+// As most send them: a key without quotes, one tag.
+const KEY_FORM = '^[!#-+\\--\\[\\]-~]{1,255}$'
+const TAG_FORM = '^(\\*|"[!#-~]*")$'
 const NEEDS_MATCH = new Set(['PUT', 'PATCH'])
 
 /** OpenAPI 3.1 of the very rows that are mounted and the very schemas that they parse with: it cannot tell of another hub. */
@@ -78,7 +81,7 @@ function operationOf(route: Route, { query, body, answer }: RouteSchemas) {
     ...('scope' in route && route.scope !== null ? { description: `A key needs the scope \`${route.scope}\`.` } : {}),
     parameters: [...pathParameters(route), ...(query === undefined ? [] : queryParameters(query)), ...headerParameters(route)],
     ...(body === undefined ? {} : { requestBody: bodyOf(route, body) }),
-    responses: { '2XX': oneAnswer(route, answer === undefined ? undefined : jsonSchemaOf(answer, 'output')), ...problemAnswers(route) },
+    responses: { '2XX': oneAnswer(route, answer === undefined ? undefined : jsonSchemaOf(answer, 'output')), ...otherAnswers(route) },
   }
 }
 
@@ -103,10 +106,15 @@ function queryParameters(query: z.ZodType) {
 }
 
 function headerParameters({ method, replay }: Route) {
-  const header = (name: string, description: string) => ({ name, in: 'header', required: false, description, schema: { type: 'string' } })
+  const header = (name: string, description: string, form: object = {}) => ({
+    ...{ name, in: 'header', required: false, description },
+    schema: { type: 'string', ...form },
+  })
   return [
-    ...(method === 'POST' && replay !== 'never' ? [header('Idempotency-Key', 'The same request with the same key happens once.')] : []),
-    ...(NEEDS_MATCH.has(method) ? [header('If-Match', 'The ETag of what is about to change.')] : []),
+    ...(method === 'POST' && replay !== 'never'
+      ? [header('Idempotency-Key', 'The same request with the same key happens once.', { pattern: KEY_FORM })]
+      : []),
+    ...(NEEDS_MATCH.has(method) ? [header('If-Match', 'The ETag of what is about to change.', { pattern: TAG_FORM })] : []),
     ...(method === 'GET' ? [header('If-None-Match', 'The ETag of what the reader has.')] : []),
     header('traceparent', 'W3C Trace Context: the trace that the request belongs to.'),
   ]

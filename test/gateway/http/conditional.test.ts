@@ -33,6 +33,8 @@ describe('conditional requests', () => {
     const changed = await get({ 'if-none-match': etag })
     expect(changed.status).to.equal(200)
     expect(changed.headers.get('etag')).to.not.equal(etag)
+    const me = await fetch(`${hub.url}/me`, { headers: { authorization: `Bearer ${requester.bearer}`, 'if-none-match': '*' } })
+    expect(me.status, 'without an ETag').to.equal(200)
     const stranger = await fetch(`${hub.url}/contracts/${contract_id}`, { headers: { 'if-none-match': '*' } })
     expect(stranger.status).to.equal(401)
   })
