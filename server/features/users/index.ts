@@ -84,8 +84,8 @@ export function createUsers({
   const people = createPeople({ model, secrets, clock, audit, agentsOf })
   const sessions = createUserSessions({ model, secrets, accessTokens, refreshTokens, clock, audit, public_url, onEnd: onChange, onTrouble })
   const throttle = createLoginThrottle({ model, secrets, clock })
-  const passwords = createPasswords({ model, secrets, throttle, audit })
-  const links = createOneTimeLinks({ model, secrets, clock, audit, public_url })
+  const passwords = createPasswords({ model, secrets, throttle, audit, onEnd: onChange })
+  const links = createOneTimeLinks({ model, secrets, clock, audit, public_url, onEnd: onChange })
   const life = createUserLife({ model, clock, audit, onChange })
   let operator_id: string | undefined
 

@@ -53,12 +53,15 @@ export function createOneTimeLinks({
   clock,
   audit,
   public_url,
+  onEnd,
 }: {
   model: Model
   secrets: Secrets
   clock: Clock
   audit: Audit
   public_url: string
+  /** All sessions of the user have ended: what they hold open must not go on. */
+  onEnd(user_id: string): void
 }) {
   async function create(
     kind: LinkKind,
@@ -112,6 +115,7 @@ export function createOneTimeLinks({
     const password_hash = await secrets.hashPassword(password)
     const as_it_was = { _id: link.user_id, status: kinds[kind].status, sessions_version: link.sessions_version }
     const changed = (await users.findOneAndUpdate(as_it_was, next(password_hash), { returnDocument: 'after' })) ?? spent(kind, asked)
+    onEnd(changed._id)
     audit.record({ type: 'user.password_changed', ...asked, subject: { type: 'user', id: changed._id }, metadata: { method: kind } })
     return changed
   }
