@@ -92,7 +92,13 @@ export function createEventStore(connection: Connection) {
   /** Events of the stream after a place, in order. */
   async function read(stream: string, { after, limit }: { after: number; limit: number }): Promise<StoredEvent[]> {
     const range = { _id: { $gt: eventId(stream, after), $lte: `${stream}:${MILLION_MILLION}` } }
-    const documents = await answered(collection.find(range, majority).sort({ _id: 1 }).limit(limit).toArray())
+    const documents = await answered(
+      collection
+        .find(range, { ...majority, batchSize: limit })
+        .sort({ _id: 1 })
+        .limit(limit)
+        .toArray(),
+    )
     return documents.map(toStored)
   }
 

@@ -221,11 +221,17 @@ export function createLog(options: LogOptions) {
     return under_way
   }
 
-  /** The next events behind a place: from memory when they are hot, else from the database. */
+  /**
+   * The next events behind a place, up to the node's head: from memory when they are hot, else from the database. What the database
+   * has behind that head is not known here yet, and is told when it is folded.
+   */
   async function page(id: string, after: number, limit: number): Promise<Page> {
     const stream = await open(id)
     const hot = fromTail(stream, after, limit)
-    return { events: hot ?? (await sharedRead(id, after, limit)), head: stream.head }
+    if (hot !== undefined) return { events: hot, head: stream.head }
+    const events = await sharedRead(id, after, limit)
+    const { head } = streams.get(id) ?? stream
+    return { events: events.filter(({ seq }) => seq <= head), head }
   }
 
   /** The room as it was at a place of its log, with the chain there. */

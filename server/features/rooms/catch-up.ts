@@ -41,23 +41,42 @@ export function createCatchUp({ log, limits, replayTexts, onTrouble }: CatchUpDe
 
   async function pull(session: Session, reader: Reader): Promise<void> {
     const stream = streamOf(reader.contract_id)
+    let ahead: Promise<StoredEvent[]> | undefined
     while (session.isOpen() && reader.isCurrent()) {
-      const { page, end } = upToOwnEnd(cut((await log.page(stream, reader.after, limits.page_events)).events, limits.page_bytes), session)
-      const last = page.at(-1)?.seq
-      if (!reader.isCurrent()) return
-      if (last !== undefined) {
-        session.sendEvents(redactedText({ contract_id: reader.contract_id, epoch: log.epoch }, page, reader.seesNotes))
-        reader.after = last
-        // The database may be ahead of what this node has folded: there too, nothing is read behind the end of one's own key.
-        if (end !== undefined) return session.close(end.code, end.reason)
-        await session.drained()
-      }
       const { head } = await log.open(stream)
       if (goLive(session, reader)) return
+      let events = (await ahead) ?? []
+      // Nothing was there when it was read ahead: by now there is.
+      if (events.length === 0) events = await read(stream, reader.after)
       // The log says that there is more and has nothing to show: asking again at once would never end.
-      if (last === undefined && reader.after < head)
+      if (events.length === 0 && reader.after < head)
         throw new Error(`${stream} holds nothing behind ${reader.after}, but its head is ${head}`)
+      // The next ones are read while these are sent.
+      ahead = events.length < limits.page_events ? undefined : read(stream, events.at(-1)?.seq ?? reader.after)
+      if (!(await send(session, reader, events))) return
     }
+  }
+
+  function read(stream: string, after: number): Promise<StoredEvent[]> {
+    const events = log.page(stream, after, limits.page_events).then((page) => page.events)
+    // Told to the one who awaits it; one that is read ahead may have nobody left who does.
+    events.catch(() => undefined)
+    return events
+  }
+
+  /** Page by page, each when the one before has left. False when the client is gone, or another reader has taken over. */
+  async function send(session: Session, reader: Reader, events: readonly StoredEvent[]): Promise<boolean> {
+    const isWanted = () => session.isOpen() && reader.isCurrent()
+    for (let sent = 0; sent < events.length && isWanted(); ) {
+      const { page, end } = upToOwnEnd(cut(events, sent, limits.page_bytes), session)
+      session.sendEvents(redactedText({ contract_id: reader.contract_id, epoch: log.epoch }, page, reader.seesNotes))
+      sent += page.length
+      reader.after = page.at(-1)?.seq ?? reader.after
+      // The log may be ahead of what was told: there too, nothing is read behind the end of one's own key.
+      if (end !== undefined) session.close(end.code, end.reason)
+      await session.drained()
+    }
+    return isWanted()
   }
 
   function goLive(session: Session, reader: Reader): boolean {
@@ -74,14 +93,15 @@ export function createCatchUp({ log, limits, replayTexts, onTrouble }: CatchUpDe
 
 export type CatchUp = ReturnType<typeof createCatchUp>
 
-/** As many events as fit in the bytes, and at least one. */
-function cut(events: readonly StoredEvent[], most_bytes: number): StoredEvent[] {
+/** As many events from a place on as fit in the bytes, and at least one. */
+function cut(events: readonly StoredEvent[], from: number, most_bytes: number): StoredEvent[] {
   let bytes = 0
-  const fits = events.findIndex((stored, at) => {
+  const end = events.findIndex((stored, at) => {
+    if (at < from) return false
     bytes += stored.bytes
-    return at > 0 && bytes > most_bytes
+    return at > from && bytes > most_bytes
   })
-  return events.slice(0, fits === -1 ? events.length : fits)
+  return events.slice(from, end === -1 ? events.length : end)
 }
 
 function upToOwnEnd(page: StoredEvent[], { principal: { credential } }: Session) {
