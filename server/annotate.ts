@@ -8,6 +8,9 @@ import { contractOf } from './pipeline/record.ts'
 export function annotate(hasReactor: (type: EventType) => boolean): Annotate {
   return (draft, { actor, room, stream }) => {
     if (!isOfRoom(draft)) return { audience: 'staff', facets: facetsOfAudit(draft) }
+    const pending = hasReactor(draft.type) ? { pending: ['react'] } : {}
+    // By far the most events: nothing more is derived of them.
+    if (draft.type === 'message.posted') return { audience: draft.data.visibility, ...pending }
     const call_id = 'call_id' in draft.data ? draft.data.call_id : undefined
     const call = call_id === undefined ? undefined : room.calls.find((one) => one.call_id === call_id)
     const facets = facetsOfRoom(draft, {
@@ -18,10 +21,10 @@ export function annotate(hasReactor: (type: EventType) => boolean): Annotate {
       tool: 'tool' in draft.data ? draft.data.tool : call?.tool,
     })
     return {
-      audience: draft.type === 'message.posted' ? draft.data.visibility : 'all',
+      audience: 'all',
       ...(call_id === undefined ? {} : { call_id }),
       ...(facets === undefined ? {} : { facets }),
-      ...(hasReactor(draft.type) ? { pending: ['react'] } : {}),
+      ...pending,
     }
   }
 }

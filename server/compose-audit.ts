@@ -1,26 +1,45 @@
 import type { Connection } from 'mongoose'
+import type { AuditEventDraft, Checkpoint } from '../shared/protocol/index.ts'
+import type { CheckpointKeys } from './core/checkpoint-keys.ts'
 import type { Clock } from './core/clock.ts'
+import { facetsOfAudit } from './core/facets.ts'
 import { system } from './core/principal.ts'
-import { type AuditWriter, auditRoutes, createAuditModels, createOwnStream } from './features/audit/index.ts'
-import type { EventStore } from './pipeline/event-store.ts'
+import {
+  type AuditWriter,
+  auditRoutes,
+  createAuditModels,
+  createCheckpointer,
+  createOwnStream,
+  isAuditStream,
+} from './features/audit/index.ts'
+import type { EventDocument, EventStore, StoredEvent } from './pipeline/event-store.ts'
 import type { Log } from './pipeline/log.ts'
+import { createVerifyStream } from './pipeline/verify-stream.ts'
 import { version } from './version.ts'
 
 export interface AuditDeps {
   connection: Connection
   clock: Clock
-  log: Log
+  /** Asked for when it is used: the log tells the trail, and the trail writes to the log. */
+  log(): Log
   store: EventStore
   writer: AuditWriter
+  keys: CheckpointKeys
   /** Names this hub as long as it lives, and after a restart the same. */
   owner: string
+  onCheckpoint(checkpoint: Checkpoint): void
   onTrouble(what: string, cause: unknown): void
 }
 
-/** The audit trail upon the log: where this hub writes to, and what reads it. */
-export function composeAudit({ connection, clock, log, store, writer, owner, onTrouble }: AuditDeps) {
+/** The audit trail upon the log: where this hub writes to, what signs the logs, and what reads and checks them. */
+export function composeAudit({ connection, clock, log, store, writer, keys, owner, onCheckpoint, onTrouble }: AuditDeps) {
   const models = createAuditModels(connection)
   const ownStream = createOwnStream({ models, clock, owner, onTrouble })
+  const checkpointer = createCheckpointer({ models, keys, clock, announce: onCheckpoint, onTrouble })
+  const verifyStream = createVerifyStream({
+    ...{ store, checkpoints: checkpointer, isBeside },
+    knownHead: (stream) => log().cached(stream)?.head ?? 0,
+  })
 
   function note(type: 'hub.started' | 'hub.closed'): void {
     const hub = { type: 'hub', id: ownStream.name() }
@@ -28,17 +47,33 @@ export function composeAudit({ connection, clock, log, store, writer, owner, onT
   }
 
   return {
-    routes: auditRoutes({ store }),
+    routes: auditRoutes({ store, models, audit: writer, keys: keys.keys, readCheckpoints: checkpointer.read, verifyStream }),
+    verifyStream,
+    readCheckpoints: checkpointer.read,
+    /** For every commit of this hub, of rooms and of the trail. */
+    committed(stream: string, news: readonly StoredEvent[]): void {
+      const last = news.at(-1)
+      if (last?.mine) checkpointer.note(stream, { seq: last.seq, chain: last.chain })
+    },
     async start(): Promise<void> {
       await ownStream.start()
-      writer.open({ stream: ownStream.name, submit: log.submit })
+      writer.open({ stream: ownStream.name, submit: log().submit })
       note('hub.started')
+      checkpointer.start()
     },
     async close(): Promise<void> {
       note('hub.closed')
       await writer.close()
-      await log.flush()
+      await log().flush()
+      await checkpointer.close()
       await ownStream.close()
     },
   }
+}
+
+/** What a search of the trail goes by is no part of the text: it must still be what the text says. */
+function isBeside({ stream, json, facets = [] }: EventDocument): boolean {
+  if (!isAuditStream(stream)) return true
+  const wanted = new Set(facetsOfAudit(JSON.parse(json) as AuditEventDraft))
+  return facets.length === wanted.size && facets.every((facet) => wanted.has(facet))
 }

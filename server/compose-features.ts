@@ -1,13 +1,13 @@
 import type { Connection } from 'mongoose'
 import { type Limits, ParleyError, type Push } from '../shared/protocol/index.ts'
 import { annotate } from './annotate.ts'
-import { composeAudit } from './compose-audit.ts'
+import { type AuditDeps, composeAudit } from './compose-audit.ts'
 import { composeCredentials } from './compose-credentials.ts'
 import type { SystemFrameType } from './core/authorize.ts'
 import type { Clock } from './core/clock.ts'
 import { system } from './core/principal.ts'
 import * as agents from './features/agents/index.ts'
-import { type AuditWriter, isAuditStream } from './features/audit/index.ts'
+import { isAuditStream } from './features/audit/index.ts'
 import type { Identity } from './features/identity/index.ts'
 import * as rooms from './features/rooms/index.ts'
 import * as tools from './features/tools/index.ts'
@@ -45,9 +45,7 @@ export interface FeatureDeps {
   /** In memory on one node, in Redis on several. */
   createPresence(needs: { clock: Clock; broadcast: Broadcast; background: Background }): rooms.Presence
   identity: Identity
-  audit: AuditWriter
-  /** Names this hub among those of the database as long as it lives, and after a restart the same. */
-  owner: string
+  audit: Pick<AuditDeps, 'writer' | 'keys' | 'owner' | 'onCheckpoint'>
   onTrouble(what: string, cause: unknown): void
 }
 
@@ -67,6 +65,8 @@ export async function composeFeatures(deps: FeatureDeps) {
   const { cutHere } = deps.cut
   const deliver = rooms.createDeliver({ tellEventsHere: deps.tellEventsHere, cutHere, broadcast, peers, epoch })
 
+  const audit = composeAudit({ connection, clock, log: () => log, store, ...deps.audit, onTrouble })
+
   let reactorTable: ReactorTable = {}
   const reactors = createReactors({ store, clock, table: () => reactorTable, refresh: (stream) => log.refresh(stream), onTrouble })
   const log = createLog({
@@ -76,6 +76,7 @@ export async function composeFeatures(deps: FeatureDeps) {
     onRepair: meter.repair,
     isFollowed: (stream) => !isAuditStream(stream) && deps.hasAudience(audienceOf.ephemeral(contractOf(stream))),
     publish: (stream, news) => {
+      audit.committed(stream, news)
       if (isAuditStream(stream)) return
       const began = performance.now()
       // Whoever wrote it: what is streamed behind it is refused, and what was is read from the database.
@@ -231,10 +232,12 @@ export async function composeFeatures(deps: FeatureDeps) {
   })
   listenToPeers({ recheck: credentials.watch.hear, peers, log, streams, turns, dispatch, broadcastHere, follower, background })
 
-  const audit = composeAudit({ connection, clock, log, store, writer: deps.audit, owner: deps.owner, onTrouble })
   const routes: Route[] = [
     ...audit.routes,
-    ...rooms.roomRoutes({ log, store, rows, models: roomModels, record, parties }),
+    ...rooms.roomRoutes({
+      ...{ log, rows, models: roomModels, record, parties },
+      ...{ verifyStream: audit.verifyStream, readCheckpoints: audit.readCheckpoints },
+    }),
     ...tools.toolRoutes({ log, store, streams }),
   ]
 

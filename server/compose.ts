@@ -4,6 +4,7 @@ import { defaultLimits, defaultRates, http, type Limits, type Rates } from '../s
 import { composeFeatures, type FeatureDeps } from './compose-features.ts'
 import { composeHttp } from './compose-http.ts'
 import type { Config } from './config.ts'
+import { createCheckpointKeys } from './core/checkpoint-keys.ts'
 import { type Clock, isoTime, systemClock } from './core/clock.ts'
 import { StartRefusal } from './core/start-refusal.ts'
 import { hubSecretFile, makeDataDirectory, operatorTokenFile, secretFile } from './data-directory.ts'
@@ -133,9 +134,13 @@ export async function composeHub({
       ...{ broadcastHere: sockets.broadcastHere, tellEventsHere: sockets.tellEventsHere, cut: sockets.cut },
       createPresence: cluster?.createPresence ?? createMemoryPresence,
       identity,
-      audit,
-      // Nobody else listens there, now or, as a rule, after a restart.
-      owner: `${hostname()} ${listening.url}`,
+      audit: {
+        ...{ writer: audit, keys: createCheckpointKeys(secret) },
+        // Nobody else listens there, now or, as a rule, after a restart.
+        owner: `${hostname()} ${listening.url}`,
+        onCheckpoint: (checkpoint) =>
+          logEvent(checkpoint.stream.startsWith('audit:') ? 'info' : 'debug', 'log.checkpoint', { ...checkpoint }),
+      },
       onTrouble,
     })
 

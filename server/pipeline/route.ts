@@ -27,6 +27,8 @@ export interface RouteAnswer {
   etag?: string
   /** Plain text in the place of JSON. */
   text?: string
+  /** Text in parts, in the place of JSON: each is made when the reader has taken the one before. */
+  lines?: AsyncIterable<string>
 }
 
 /** One row of the HTTP face. The gateway mounts it, and knows no feature by name. */

@@ -43,6 +43,7 @@ export const auditTypes = {
   'profile.violated': { severity: 'security', counted_by: ['rule', 'door'] },
   /** Refusals of more sources than are told apart at once. */
   'refusals.counted': { severity: 'security' },
+  'audit.exported': { severity: 'info' },
   /** The trail had no room while the database was away: so many events are missing here. */
   'audit.dropped': { severity: 'error' },
 } as const satisfies Record<string, AuditTypeRow>

@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { auditActorSchema, auditSubjectSchema } from './audit.ts'
+import { auditActorSchema, auditSubjectSchema, checkpointKeySchema, checkpointSchema, logVerdictSchema } from './audit.ts'
 import { severities } from './audit-types.ts'
-import { pageOf, pageQuery } from './lists.ts'
+import { count, pageOf, pageQuery } from './lists.ts'
 import { idSchema, seqSchema, timeSchema } from './primitives.ts'
 
 const name = z.string().min(1).max(200)
@@ -51,4 +51,25 @@ export const auditHttp = {
     }),
     answer: pageOf(auditItemSchema),
   },
+  /** Lines of JSON (`auditExportLineSchema`), as many as there are. */
+  'GET /audit/export': {
+    query: z
+      .strictObject({
+        stream: z
+          .string()
+          .regex(/^audit:\d{1,9}$/, 'is a stream of the trail: audit:1')
+          .exactOptional(),
+        after: count({ min: 0, max: 999_999_999_999, fallback: 0 }),
+      })
+      .refine(({ stream, after }) => after === 0 || stream !== undefined, {
+        path: ['after'],
+        error: 'is a place in one `stream`: name it',
+      }),
+  },
+  'GET /audit/verify': {
+    answer: z.object({ ok: z.boolean(), streams: z.array(z.object({ stream: z.string(), ...logVerdictSchema.shape })) }),
+  },
+  'GET /audit/keys': { answer: z.object({ keys: z.array(checkpointKeySchema) }) },
+  'GET /contracts/:id/log/verify': { answer: logVerdictSchema },
+  'GET /contracts/:id/log/checkpoints': { answer: z.object({ items: z.array(checkpointSchema) }) },
 } as const

@@ -4,16 +4,7 @@ import { agentHttp } from './http-agents.ts'
 import { auditHttp } from './http-audit.ts'
 import { userHttp } from './http-users.ts'
 import { count, pageOf, pageQuery } from './lists.ts'
-import {
-  epochSchema,
-  hashSchema,
-  idSchema,
-  permissionsPatchSchema,
-  permissionsSchema,
-  seqSchema,
-  timeSchema,
-  valueSchema,
-} from './primitives.ts'
+import { epochSchema, idSchema, permissionsPatchSchema, permissionsSchema, seqSchema, timeSchema, valueSchema } from './primitives.ts'
 import { contractStates } from './states.ts'
 
 export const http = {
@@ -78,9 +69,6 @@ export const http = {
   'GET /contracts/:id/search': {
     query: z.strictObject({ q: z.string().trim().min(1).max(200), ...pageQuery(['seq']) }),
     answer: pageOf(wireEventSchema),
-  },
-  'GET /contracts/:id/log/verify': {
-    answer: z.object({ ok: z.boolean(), head: seqSchema, chain: hashSchema, first_bad: seqSchema.exactOptional() }),
   },
 } as const
 

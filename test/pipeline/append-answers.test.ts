@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { createVerifyLog } from '../../server/features/rooms/verify-log.ts'
+import { createVerifyStream } from '../../server/pipeline/verify-stream.ts'
 import { ParleyError } from '../../shared/protocol/index.ts'
 import { emptyRoom, evolve } from '../../shared/rules/evolve.ts'
 import { bodiesOf, createRig, faults, outcomeOf, type Rig, say } from './log-rig.ts'
@@ -21,7 +21,7 @@ describe('the answers of the append', () => {
   async function expectWhole(stream: string, bodies: string[]): Promise<void> {
     const events = await rig.events(stream)
     expect(bodiesOf(events)).to.deep.equal(bodies)
-    expect(await createVerifyLog(rig.plain)(stream)).to.include({ ok: true, head: bodies.length })
+    expect(await createVerifyStream({ store: rig.plain })(stream)).to.include({ ok: true, head: bodies.length })
     const told = rig.published.filter((one) => one.stream === stream).flatMap(({ seqs }) => seqs)
     expect(told, 'published once, in order').to.deep.equal(events.map(({ event }) => event.seq))
   }
@@ -58,7 +58,7 @@ describe('the answers of the append', () => {
     await sayAll(log, stream, keys)
     const done = await sayAll(log, stream, ['k3', 'new', 'k4'])
     expect(done).to.deep.equal(['duplicate of 4', 1_201, 'duplicate of 5'])
-    expect(await createVerifyLog(rig.plain)(stream)).to.include({ ok: true, head: 1_201 })
+    expect(await createVerifyStream({ store: rig.plain })(stream)).to.include({ ok: true, head: 1_201 })
   })
 
   it('[LOG-8] a refusal that would leave is replaced by the answer to the first try', async () => {
@@ -136,7 +136,7 @@ describe('the answers of the append', () => {
     await sayAll(rig.otherLog(), stream, ['x'], 'eve')
     expect(await sayAll(rival, stream, ['d'], 'eve')).to.deep.equal([4])
     expect(await sayAll(log, stream, ['e'])).to.match(/fault: event 4 /)
-    expect(await createVerifyLog(rig.plain)(stream)).to.include({ ok: false, first_bad: 3 })
+    expect(await createVerifyStream({ store: rig.plain })(stream)).to.include({ ok: false, first_bad: 3 })
   })
 
   it('[LOG-10] text that is no event stops its own room only', async () => {
@@ -170,7 +170,7 @@ describe('the answers of the append', () => {
     await rig.plain.collection.deleteMany({ _id: { $gt: `${stream}:000000000900` }, stream })
     const restored = rig.createLog({ publish: () => {} })
     expect(await outcomeOf(say(restored, stream, { key: 'on' }))).to.equal(901)
-    expect(await createVerifyLog(rig.plain)(stream)).to.include({ ok: true, head: 901 })
+    expect(await createVerifyStream({ store: rig.plain })(stream)).to.include({ ok: true, head: 901 })
   })
 
   it('[LOG-13] a view made from the log is the view that the node holds', async () => {

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { createVerifyLog } from '../../server/features/rooms/verify-log.ts'
+import { createVerifyStream } from '../../server/pipeline/verify-stream.ts'
 import { bodiesOf, createRig, faults, outcomeOf, type Rig, say } from './log-rig.ts'
 
 /** Every path of the append, one by one: a real database, a real store, and a fault between the store and the driver. */
@@ -27,7 +27,7 @@ describe('the append', () => {
   async function expectWhole(stream: string, bodies: string[]): Promise<void> {
     const events = await rig.events(stream)
     expect(bodiesOf(events)).to.deep.equal(bodies)
-    expect(await createVerifyLog(rig.plain)(stream)).to.include({ ok: true, head: bodies.length })
+    expect(await createVerifyStream({ store: rig.plain })(stream)).to.include({ ok: true, head: bodies.length })
     const told = rig.published.filter((one) => one.stream === stream).flatMap(({ seqs }) => seqs)
     expect(told, 'published once, in order').to.deep.equal(events.map(({ event }) => event.seq))
   }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { expect } from 'chai'
-import { verifyTranscript } from '../../scripts/verify.ts'
+import { verifyTranscript } from '../../scripts/lib/verify-transcript.ts'
 import type { WireEvent } from '../../shared/protocol/index.ts'
 import { api, type Client, connectAs, openContract, signUp } from '../harness/people.ts'
 import { codeOf, type Stage, setStage } from './stage.ts'

@@ -1,4 +1,5 @@
 export { type AuditMeter, type AuditWriter, createAuditWriter } from './audit-writer.ts'
+export { createCheckpointer } from './checkpointer.ts'
 export { createAuditModels } from './model.ts'
 export { createOwnStream, isAuditStream } from './own-stream.ts'
 export { auditRoutes } from './routes.ts'

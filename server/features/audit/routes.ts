@@ -1,12 +1,26 @@
-import { http } from '../../../shared/protocol/index.ts'
+import { type Checkpoint, type CheckpointKey, http, type LogVerdict, ParleyError } from '../../../shared/protocol/index.ts'
+import { isStaffMember, type Principal } from '../../core/principal.ts'
+import { type Audit, askedBy } from '../../pipeline/audit.ts'
 import type { EventStore } from '../../pipeline/event-store.ts'
 import { listLink } from '../../pipeline/list-link.ts'
 import { parse } from '../../pipeline/parse.ts'
 import { principalOf, type Route, type RouteAnswer, type RouteRequest } from '../../pipeline/route.ts'
+import { chainAt, exportTrail } from './export-trail.ts'
+import type { AuditModels } from './model.ts'
 import { refuseUnlessReader, searchTrail } from './search.ts'
+import { streamsIn, trailStreams } from './trail-streams.ts'
+
+export interface AuditRouteDeps {
+  store: EventStore
+  models: AuditModels
+  audit: Audit
+  keys: CheckpointKey[]
+  readCheckpoints(stream: string, after: number, limit: number): Promise<Checkpoint[]>
+  verifyStream(stream: string): Promise<LogVerdict>
+}
 
 /** The trail is read and checked here. No route changes or removes an event, whoever asks. */
-export function auditRoutes({ store }: { store: EventStore }): Route[] {
+export function auditRoutes({ store, models, audit, keys, readCheckpoints, verifyStream }: AuditRouteDeps): Route[] {
   async function search(request: RouteRequest): Promise<RouteAnswer> {
     const query = parse(http['GET /audit'].query, request.query)
     refuseUnlessReader(principalOf(request), query)
@@ -18,5 +32,39 @@ export function auditRoutes({ store }: { store: EventStore }): Route[] {
     }
   }
 
-  return [{ method: 'GET', path: '/audit', access: 'principal', scope: null, handle: search }]
+  async function exportAll(request: RouteRequest): Promise<RouteAnswer> {
+    refuseUnlessStaff(principalOf(request))
+    const from = parse(http['GET /audit/export'].query, request.query)
+    // Said before the first line: afterwards there is no way left to refuse.
+    if (from.stream !== undefined) await chainAt(store, from.stream, from.after)
+    const subject = { type: 'trail', id: from.stream ?? 'all' }
+    audit.record({ type: 'audit.exported', ...askedBy(request), subject, metadata: { after: from.after } })
+    const lines = exportTrail({ store, readCheckpoints }, from)
+    return { status: 200, lines, headers: { 'Content-Type': 'application/x-ndjson', 'Cache-Control': 'no-store' } }
+  }
+
+  /** A stream whose events are all gone is found by its checkpoints, or by the hub that wrote to it. */
+  async function verify(request: RouteRequest): Promise<RouteAnswer> {
+    refuseUnlessStaff(principalOf(request))
+    const [written, signed, claimed] = await Promise.all([
+      trailStreams(store),
+      streamsIn(models.checkpoints),
+      models.streams.find({}).sort({ _id: 1 }).toArray(),
+    ])
+    const names = new Set([...written, ...signed, ...claimed.map(({ _id }) => `audit:${_id}`)])
+    const streams = []
+    for (const stream of names) streams.push({ stream, ...(await verifyStream(stream)) })
+    return { status: 200, body: { ok: streams.every(({ ok }) => ok), streams }, headers: { 'Cache-Control': 'no-store' } }
+  }
+
+  return [
+    { method: 'GET', path: '/audit', access: 'principal', scope: null, handle: search },
+    { method: 'GET', path: '/audit/export', access: 'principal', scope: null, handle: exportAll },
+    { method: 'GET', path: '/audit/verify', access: 'principal', scope: null, handle: verify },
+    { method: 'GET', path: '/audit/keys', access: 'public', handle: async () => ({ status: 200, body: { keys } }) },
+  ]
+}
+
+function refuseUnlessStaff(principal: Principal): void {
+  if (!isStaffMember(principal)) throw new ParleyError('PERMISSION_DENIED', { allowed: ['reviewer', 'admin'] })
 }

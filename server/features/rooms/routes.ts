@@ -1,9 +1,17 @@
-import { type ContractSummary, http, idSchema, ParleyError, type Permissions } from '../../../shared/protocol/index.ts'
+import {
+  type Checkpoint,
+  type ContractSummary,
+  http,
+  idSchema,
+  type LogVerdict,
+  ParleyError,
+  type Permissions,
+} from '../../../shared/protocol/index.ts'
 import { authorize } from '../../core/authorize.ts'
 import { isOperator, isStaffMember, seesNotes } from '../../core/principal.ts'
 import { tokensAsked } from '../../core/tokens.ts'
 import { etagOf } from '../../pipeline/conditional.ts'
-import { type EventStore, eventId } from '../../pipeline/event-store.ts'
+import { eventId } from '../../pipeline/event-store.ts'
 import { listLink } from '../../pipeline/list-link.ts'
 import { drawPage } from '../../pipeline/list-page.ts'
 import type { Log } from '../../pipeline/log.ts'
@@ -16,17 +24,21 @@ import type { ContractDocument, RoomModels } from './model.ts'
 import { openContract } from './open-contract.ts'
 import { redact } from './redact.ts'
 import { createSearchRoom } from './search-room.ts'
-import { createVerifyLog } from './verify-log.ts'
 import { createWordBlocks } from './word-blocks.ts'
 
 export interface RoomRouteDeps {
   log: Log
-  store: EventStore
   rows: ContractRows
   models: RoomModels
   record: RecordFrame
   parties(ids: string[]): Promise<Map<string, Party>>
+  verifyStream(stream: string): Promise<LogVerdict>
+  /** The signed places of a log behind a place, in order. */
+  readCheckpoints(stream: string, after: number, limit: number): Promise<Checkpoint[]>
 }
+
+/** The first of them: one a minute while the room is in use, so a week of it without a pause. */
+const MOST_CHECKPOINTS = 10_000
 
 /** A contract made directly lets the agent talk, unless it says otherwise; everything else is denied by default. */
 const directPermissions: Permissions = {
@@ -36,8 +48,8 @@ const directPermissions: Permissions = {
   can_message_requester: true,
 }
 
-export function roomRoutes({ log, store, rows, models, record, parties }: RoomRouteDeps): Route[] {
-  const verifyLog = createVerifyLog(store)
+export function roomRoutes(deps: RoomRouteDeps): Route[] {
+  const { log, rows, models, record, parties, verifyStream, readCheckpoints } = deps
   const searchRoom = createSearchRoom({ log, blocks: createWordBlocks({ models, log }) })
 
   async function open(request: RouteRequest) {
@@ -115,7 +127,12 @@ export function roomRoutes({ log, store, rows, models, record, parties }: RoomRo
 
   async function verify(request: RouteRequest) {
     const { stream } = await enter(request)
-    return { status: 200, body: await verifyLog(stream.id) }
+    return { status: 200, body: await verifyStream(stream.id) }
+  }
+
+  async function checkpoints(request: RouteRequest) {
+    const { stream } = await enter(request)
+    return { status: 200, body: { items: await readCheckpoints(stream.id, 0, MOST_CHECKPOINTS) } }
   }
 
   /** The contract that the path names, for one who may see it. */
@@ -135,6 +152,7 @@ export function roomRoutes({ log, store, rows, models, record, parties }: RoomRo
     { method: 'GET', path: '/contracts/:id/events', access: 'principal', scope: 'rooms:read', handle: events },
     { method: 'GET', path: '/contracts/:id/search', access: 'principal', scope: 'rooms:read', handle: search },
     { method: 'GET', path: '/contracts/:id/log/verify', access: 'principal', scope: 'rooms:read', handle: verify },
+    { method: 'GET', path: '/contracts/:id/log/checkpoints', access: 'principal', scope: 'rooms:read', handle: checkpoints },
   ]
 }
 

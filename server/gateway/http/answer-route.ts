@@ -1,3 +1,5 @@
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import type { Request, Response } from 'express'
 import { ParleyError } from '../../../shared/protocol/index.ts'
 import { isOperator, type Principal } from '../../core/principal.ts'
@@ -46,7 +48,7 @@ export function createAnswerRoute(deps: HttpDeps) {
       ...{ principal, path, params: known, query, body, headers, ip: asked.ip },
       correlation_id: correlationOf(response),
     })
-    send(route, { request, response, answer })
+    await send(route, { request, response, answer })
   }
 
   async function admit(route: Route, { request, response, asked: who }: { request: Request; response: Response; asked: Asked }) {
@@ -84,8 +86,11 @@ function subjectOf({ path }: Route): string {
   return path.split('/')[1]?.replace(/s$/, '') ?? ''
 }
 
-function send({ method }: Route, { request, response, answer }: { request: Request; response: Response; answer: RouteAnswer }): void {
-  const { status, body, headers, text, etag } = answer
+async function send(
+  { method }: Route,
+  { request, response, answer }: { request: Request; response: Response; answer: RouteAnswer },
+): Promise<void> {
+  const { status, body, headers, text, lines, etag } = answer
   response.status(status)
   // A cookie of the door's may stand there already.
   for (const [name, value] of Object.entries(headers ?? {})) {
@@ -100,7 +105,8 @@ function send({ method }: Route, { request, response, answer }: { request: Reque
       return
     }
   }
-  if (text !== undefined) end(response, headers?.['Content-Type'] ?? 'text/plain; charset=utf-8', text)
+  if (lines !== undefined) await sendLines(response, lines)
+  else if (text !== undefined) end(response, headers?.['Content-Type'] ?? 'text/plain; charset=utf-8', text)
   else if (body === undefined) response.end()
   else end(response, 'application/json; charset=utf-8', JSON.stringify(body))
 }
@@ -110,4 +116,11 @@ function end(response: Response, type: string, text: string): void {
   response.setHeader('Content-Type', type)
   response.setHeader('Content-Length', Buffer.byteLength(text))
   response.end(text)
+}
+
+/** As fast as the reader takes them. A reader who leaves is no fault; a source that fails ends the answer where it is, and that is seen. */
+async function sendLines(response: Response, lines: AsyncIterable<string>): Promise<void> {
+  await pipeline(Readable.from(lines), response).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error
+  })
 }

@@ -35,7 +35,10 @@ export async function readTrail({ mongodb_uri, database_name }: Pick<TestHub, 'm
 }
 
 /** The trail as soon as it holds what is waited for: it is durable soon, not at once. */
-export async function settledTrail(hub: TestHub, isThere: (events: TrailEvent[]) => boolean): Promise<TrailEvent[]> {
+export async function settledTrail(
+  hub: Pick<TestHub, 'mongodb_uri' | 'database_name'>,
+  isThere: (events: TrailEvent[]) => boolean,
+): Promise<TrailEvent[]> {
   for (let tries = 0; ; tries++) {
     const { events } = await readTrail(hub)
     if (isThere(events)) return events
