@@ -51,8 +51,14 @@ let shared: Promise<{ uri: string; stop(): Promise<void> }> | undefined
 export async function testDatabase(): Promise<string> {
   const given = process.env['MONGODB_URI']
   if (given !== undefined && given !== '') return given
-  shared ??= mkdtemp(join(tmpdir(), 'parley-db-')).then((directory) => launchEmbedded({ directory, mode: 'memory' }))
+  shared ??= launchShared()
   return (await shared).uri
+}
+
+async function launchShared() {
+  const directory = await mkdtemp(join(tmpdir(), 'parley-db-'))
+  const { uri, stop } = await launchEmbedded({ directory, mode: 'memory' })
+  return { uri, stop: () => stop().then(() => rm(directory, { recursive: true, force: true })) }
 }
 
 /** Called once, after all tests. */
