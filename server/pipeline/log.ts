@@ -7,6 +7,7 @@ import { createCommitter } from './committer.ts'
 import { type EventStore, eventId, type StoredEvent } from './event-store.ts'
 import { asRefusal } from './refusals.ts'
 import { createSalts } from './salts.ts'
+import { createSharedReads } from './shared-reads.ts'
 import type { Snapshot, SnapshotStore } from './snapshot-store.ts'
 import { emptyStream, fold, fromTail, type Stream } from './stream.ts'
 import type { Committed, Draft, Submission } from './submission.ts'
@@ -35,12 +36,6 @@ export interface Page {
   head: number
 }
 
-interface Refresh {
-  now: Promise<Stream>
-  /** Of those who came after `now` had begun. */
-  next?: Promise<Stream>
-}
-
 const SNAPSHOT_EVERY = 1_000
 const LAST_SEQ = 999_999_999_999
 const READ_AT_ONCE = 2_000
@@ -53,7 +48,6 @@ export function createLog(options: LogOptions) {
   const streams = new Map<string, Stream>()
   const loading = new Map<string, Promise<Stream>>()
   const reading = new Map<string, Promise<StoredEvent[]>>()
-  const refreshing = new Map<string, Refresh>()
   const bounds = { ...defaultBounds, ...options.bounds }
   const waiting = createWaiting(bounds, (draft) => {
     // Nobody waits for it any more, so it takes up no room either while the database is away.
@@ -64,6 +58,9 @@ export function createLog(options: LogOptions) {
   const newSalt = createSalts()
   // The events of one commit have one moment, as a rule.
   let [moment_ms, now] = [0, isoTime(0)]
+
+  /** Reads what other writers added up to now, and publishes it here. */
+  const refresh = createSharedReads({ nameOf: (id: string) => id, read: readNews })
 
   const committer = createCommitter({
     ...{ store, refresh, annotate: options.annotate, onTrouble: options.onTrouble },
@@ -153,30 +150,6 @@ export function createLog(options: LogOptions) {
     for (const { id } of idle.slice(0, MOST_STREAMS / 10)) streams.delete(id)
   }
 
-  /**
-   * Reads what other writers added up to now, and publishes it here. Who asks while a read is under way shares the next one: the one
-   * under way may have looked before that was committed which the asker knows of.
-   */
-  function refresh(id: string): Promise<Stream> {
-    const turn = refreshing.get(id)
-    if (turn === undefined) return beginRefresh(id)
-    turn.next ??= turn.now.then(
-      () => beginRefresh(id),
-      () => beginRefresh(id),
-    )
-    return turn.next
-  }
-
-  function beginRefresh(id: string): Promise<Stream> {
-    const turn: Refresh = { now: readNews(id) }
-    refreshing.set(id, turn)
-    const end = () => {
-      if (turn.next === undefined) refreshing.delete(id)
-    }
-    turn.now.then(end, end)
-    return turn.now
-  }
-
   async function readNews(id: string): Promise<Stream> {
     for (;;) {
       const before = await open(id)
@@ -234,8 +207,10 @@ export function createLog(options: LogOptions) {
     return { events: events.filter(({ seq }) => seq <= head), head }
   }
 
-  /** The room as it was at a place of its log, with the chain there. */
-  async function roomAt(id: string, seq: number): Promise<{ room: RoomView; chain: string }> {
+  /** The room as it was at a place of its log, with the chain there. Many come back to one place when a node was away. */
+  const roomAt = createSharedReads({ nameOf: (id: string, seq: number) => `${id} ${seq}`, read: readRoomAt })
+
+  async function readRoomAt(id: string, seq: number): Promise<{ room: RoomView; chain: string }> {
     const stream = await open(id)
     if (seq === stream.head) return { room: stream.room, chain: stream.chain }
     const snapshot = await snapshots.at(id, seq)

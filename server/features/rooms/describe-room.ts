@@ -1,4 +1,5 @@
 import type { CallView, Member, RoomView, ToolView } from '../../../shared/protocol/index.ts'
+import { createSharedReads } from '../../pipeline/shared-reads.ts'
 import type { RoomModels } from './model.ts'
 import type { Connected, Presence } from './presence.ts'
 
@@ -30,13 +31,21 @@ const LONGEST_TEXTS = 262_144
 
 /** What lies over the fold: reads what must be read first, so that the rest can be put together between two events. */
 export function createDescribeRoom({ models, presence, parties, toolsOf, textOf }: DescribeDeps) {
+  // Everyone in a room comes back at once when a node was away, and asks the same.
+  const readFacts = createSharedReads({
+    nameOf: (contract_id: string, _contract: NonNullable<RoomView['contract']>) => contract_id,
+    read: async (contract_id, { requester_id, provider_id }) => {
+      const [people, tools, cursors] = await Promise.all([
+        parties([requester_id, provider_id]),
+        toolsOf(provider_id),
+        models.cursors.find({ contract_id }).toArray(),
+      ])
+      return { people, tools, cursors }
+    },
+  })
+
   return async function describeRoom(contract_id: string, contract: NonNullable<RoomView['contract']>): Promise<Described> {
-    const [people, tools, cursors, asked] = await Promise.all([
-      parties([contract.requester_id, contract.provider_id]),
-      toolsOf(contract.provider_id),
-      models.cursors.find({ contract_id }).toArray(),
-      presence.snapshot(contract_id),
-    ])
+    const [{ people, tools, cursors }, asked] = await Promise.all([readFacts(contract_id, contract), presence.snapshot(contract_id)])
     const cursorOf = new Map(cursors.map(({ principal_id, seq }) => [principal_id, seq]))
     const provider_kind = people.get(contract.provider_id)?.kind ?? 'agent'
 
