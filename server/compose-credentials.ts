@@ -2,7 +2,8 @@ import type { SystemFrameType } from './core/authorize.ts'
 import type { Clock } from './core/clock.ts'
 import { closingOf } from './core/closing-of.ts'
 import { createCredentialWatch, createKeyEnds, type EndedKey, endKey } from './features/credentials/index.ts'
-import type { Identity } from './features/identity/index.ts'
+import type { GrantsTeller, Identity } from './features/identity/index.ts'
+import { grantAgent } from './features/permissions/index.ts'
 import type { CredentialCut } from './gateway/credential-cut.ts'
 import type { Background } from './pipeline/background.ts'
 import type { Payload, RecordedCommand } from './pipeline/command.ts'
@@ -45,15 +46,26 @@ export function composeCredentials(deps: ComposeCredentialsDeps) {
     cutHere: ({ key_id, agent_id, reason }) => cut.cutHere({ principal_id: agent_id, credential_id: key_id, ...closingOf(reason) }),
     tellPeers,
   })
-  identity.bind({ ends, recheck: watch.recheck })
+  const grants: GrantsTeller = {
+    lookAt: (agent_id, due_ms) => timers.arm({ id: `grants:${agent_id}`, due_ms, agent_id, frame: { type: 'grants.settle', agent_id } }),
+    settled: (agent_id) => timers.disarm([`grants:${agent_id}`]),
+    async tell(news) {
+      for (const contract_id of await contracts.allOpenOf(news.agent_id)) await asSystem(grantAgent, { contract_id, ...news })
+    },
+  }
+  identity.bind({ ends, grants, recheck: watch.recheck })
 
   /** Behind the contract's row, so that either who ends a key finds the row, or this finds the key. */
-  async function tellMissedEnds(stream: string, { event }: StoredEvent): Promise<void> {
+  async function tellMissed(stream: string, { event }: StoredEvent): Promise<void> {
     if (event.type !== 'contract.opened') return
     const parties = [event.data.requester_id, event.data.provider_id]
     const missed = await identity.keys.endedSince(parties, Math.min(Date.parse(event.at), clock.now()) - MISSED_MS)
     for (const key of missed) await record(contractOf(stream), key)
+    const agent_id = event.data.provider_id
+    const own = await identity.grants.of(agent_id)
+    const isTold = own === undefined || (event.data.grants_version ?? -1) >= own.version
+    if (!isTold) await asSystem(grantAgent, { contract_id: contractOf(stream), agent_id, ...own })
   }
 
-  return { watch, tellMissedEnds }
+  return { watch, tellMissed }
 }

@@ -9,6 +9,7 @@ import { system } from './core/principal.ts'
 import * as agents from './features/agents/index.ts'
 import { isAuditStream } from './features/audit/index.ts'
 import type { Identity } from './features/identity/index.ts'
+import { permissionRoutes } from './features/permissions/index.ts'
 import * as rooms from './features/rooms/index.ts'
 import * as tools from './features/tools/index.ts'
 import type { CredentialCut } from './gateway/credential-cut.ts'
@@ -116,7 +117,10 @@ export async function composeFeatures(deps: FeatureDeps) {
   const systemCalls = tools.createSystemCalls({ seal: streams.seal, turns })
 
   const fireCall = tools.createFireTimer({ record, calls: systemCalls, log, clock, limits, heldAt: reach.heldAt })
-  const fire = (frame: TimerFrame) => (frame.type === 'key.settle' ? identity.keys.settle(frame.key_id) : fireCall(frame))
+  const fire = (frame: TimerFrame) => {
+    if (frame.type === 'key.settle') return identity.keys.settle(frame.key_id)
+    return frame.type === 'grants.settle' ? identity.grants.settle(frame.agent_id) : fireCall(frame)
+  }
   const timers = createTimers({ connection, clock, fire, onTrouble })
   const dispatch = tools.createDispatch({
     ...{ log, timers, background },
@@ -132,7 +136,7 @@ export async function composeFeatures(deps: FeatureDeps) {
   const { requireGood } = identity.keys
 
   reactorTable = mergeReactors(
-    { 'contract.opened': [rows.follow, credentials.tellMissedEnds], 'contract.ended': [rows.follow] },
+    { 'contract.opened': [rows.follow, credentials.tellMissed], 'contract.ended': [rows.follow] },
     tools.createCallReactor({
       log,
       timers,
@@ -233,9 +237,10 @@ export async function composeFeatures(deps: FeatureDeps) {
   listenToPeers({ recheck: credentials.watch.hear, peers, log, streams, turns, dispatch, broadcastHere, follower, background })
 
   const routes: Route[] = [
+    ...permissionRoutes({ log, record }),
     ...audit.routes,
     ...rooms.roomRoutes({
-      ...{ log, rows, models: roomModels, record, parties },
+      ...{ log, rows, models: roomModels, record, parties, grantsOf: identity.grants.of },
       ...{ verifyStream: audit.verifyStream, readCheckpoints: audit.readCheckpoints },
     }),
     ...tools.toolRoutes({ log, store, streams }),

@@ -12,6 +12,8 @@ export type SystemFrameType =
   | 'agent.mark_unhealthy'
   | 'agent.mark_recovered'
   | 'key.end'
+  | 'contract.permit'
+  | 'agent.grant'
 
 /** The frames that act on a room: the others concern the sender's session only. */
 export type RoomFrameType =
@@ -40,6 +42,8 @@ export const permissionTable = {
   'agent.mark_unhealthy': ['system'],
   'agent.mark_recovered': ['system'],
   'key.end': ['system'],
+  'contract.permit': ['requester', 'staff'],
+  'agent.grant': ['system'],
 } as const satisfies Record<RoomFrameType, readonly ActingRole[]>
 
 /**

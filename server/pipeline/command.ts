@@ -1,4 +1,4 @@
-import type { Frame, FrameAck, FrameType, KeyEndReason, Permissions, RoomView } from '../../shared/protocol/index.ts'
+import type { By, Frame, FrameAck, FrameType, KeyEndReason, Permissions, RoomView } from '../../shared/protocol/index.ts'
 import type { RoomFrameType, SystemFrameType } from '../core/authorize.ts'
 import type { ActingRole, Principal } from '../core/principal.ts'
 import type { Session } from './session.ts'
@@ -12,6 +12,8 @@ export interface SystemFrames {
     requester_id: string
     provider_id: string
     permissions: Permissions
+    grants?: Permissions
+    grants_version?: number
     value?: { amount_micros: string; currency: string }
   }
   'call.start': { contract_id: string; call_id: string; session_id: string }
@@ -20,6 +22,8 @@ export interface SystemFrames {
   'call.abandon': { contract_id: string; call_id: string }
   'agent.mark_unhealthy': { contract_id: string; agent_id: string; session_id: string; since: string }
   'agent.mark_recovered': { contract_id: string; agent_id: string; session_id: string; since: string }
+  'contract.permit': { contract_id: string; permissions: Partial<Permissions>; request_id: string; if_match?: string }
+  'agent.grant': { contract_id: string; agent_id: string; permissions: Permissions; version: number; granted_by: By }
   'key.end': { contract_id: string; agent_id: string; key_id: string; reason: KeyEndReason }
 }
 

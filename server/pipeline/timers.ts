@@ -4,10 +4,11 @@ import type { Clock } from '../core/clock.ts'
 import type { SystemFrames } from './command.ts'
 import { isFree, MOST_ATTEMPTS, reasonOf, waitAfter, willPass } from './retry.ts'
 
+/** A look at a key that may have ended, or at an agent's permissions that may not be told. */
+export type HubLook = { type: 'key.settle'; key_id: string } | { type: 'grants.settle'; agent_id: string }
+
 /** A frame of the hub's own for a room, or a look at a key that may have ended. */
-export type TimerFrame =
-  | { [T in keyof SystemFrames]: { type: T } & SystemFrames[T] }[keyof SystemFrames]
-  | { type: 'key.settle'; key_id: string }
+export type TimerFrame = { [T in keyof SystemFrames]: { type: T } & SystemFrames[T] }[keyof SystemFrames] | HubLook
 
 /** A frame that the hub owes itself at a moment. A durable row, so that no crash leaves a call without an end. */
 export interface TimerDocument {

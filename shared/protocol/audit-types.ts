@@ -37,7 +37,7 @@ export const auditTypes = {
   'key.revoked': { severity: 'security' },
   'key.expired': { severity: 'security' },
   'key.refused': { severity: 'security', counted_by: ['reason', 'door'] },
-  'permissions.changed': { severity: 'security' },
+  'agent.permissions_changed': { severity: 'security' },
   'security.denied': { severity: 'security', counted_by: ['code', 'door', 'shown'] },
   'rate.limited': { severity: 'warn', counted_by: ['door'] },
   'profile.violated': { severity: 'security', counted_by: ['rule', 'door'] },
@@ -68,6 +68,7 @@ export const trailEvents = {
   'agent.unhealthy': 'warn',
   'agent.recovered': 'info',
   'key.ended': 'warn',
+  'permissions.changed': 'warn',
 } as const satisfies Record<Exclude<EventType, 'message.posted'>, Severity>
 
 export type TrailEventType = keyof typeof trailEvents

@@ -20,6 +20,7 @@ export const eventTypes = [
   'agent.unhealthy',
   'agent.recovered',
   'key.ended',
+  'permissions.changed',
 ] as const
 
 export type EventType = (typeof eventTypes)[number]

@@ -38,6 +38,9 @@ export const eventData = {
     requester_id: idSchema,
     provider_id: idSchema,
     permissions: permissionsSchema,
+    /** What the provider may do at most by itself, if it is an agent. */
+    grants: permissionsSchema.exactOptional(),
+    grants_version: z.int().exactOptional(),
     value: valueSchema.exactOptional(),
   }),
   'contract.ended': z.object({ outcome: z.string(), reason: z.string().exactOptional() }),
@@ -67,6 +70,13 @@ export const eventData = {
   'call.abandoned': callEndedBadly,
   'agent.unhealthy': agentHealth,
   'agent.recovered': agentHealth,
+  'permissions.changed': z.object({
+    /** `agent`: what it may do at most, in all of its contracts. Both must allow what is done. */
+    of: z.enum(['contract', 'agent']),
+    permissions: permissionsSchema,
+    version: z.int().exactOptional(),
+    granted_by: bySchema.exactOptional(),
+  }),
   'key.ended': z.object({ agent_id: idSchema, key_id: idSchema, reason: z.enum(keyEndReasons) }),
 } as const satisfies Record<EventType, z.ZodType>
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { pageOf, pageQuery } from './lists.ts'
-import { bySchema, idSchema, permissionsSchema, timeSchema } from './primitives.ts'
+import { bySchema, idSchema, permissionsPatchSchema, permissionsSchema, timeSchema } from './primitives.ts'
 import { ratesPatchSchema } from './rates.ts'
 import { keyScopeSchema } from './scopes.ts'
 import { keyEndReasons } from './states.ts'
@@ -25,6 +25,9 @@ const agentSchema = z.object({
   wallet_address: z.string().nullable().exactOptional(),
   permissions: permissionsSchema.exactOptional(),
 })
+
+/** All flags, and who set them last since registration. */
+const grantedSchema = permissionsSchema.extend({ set: z.object({ by: bySchema, at: timeSchema }).exactOptional() })
 
 /** Shown once: the key is in no other answer. */
 const issuedSchema = z.object({
@@ -86,6 +89,8 @@ export const agentHttp = {
     body: z.strictObject({ name: nameSchema.exactOptional(), wallet_address: walletSchema.nullable().exactOptional() }),
     answer: agentSchema,
   },
+  'GET /agents/:id/permissions': { answer: grantedSchema },
+  'PUT /agents/:id/permissions': { body: permissionsPatchSchema, answer: grantedSchema },
   'POST /agents/:id/claim': { body: z.object({ api_key: apiKeySchema }), answer: agentSchema },
   'POST /agents/:id/keys': {
     body: z.strictObject({

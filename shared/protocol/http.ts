@@ -6,6 +6,14 @@ import { userHttp } from './http-users.ts'
 import { count, pageOf, pageQuery } from './lists.ts'
 import { epochSchema, idSchema, permissionsPatchSchema, permissionsSchema, seqSchema, timeSchema, valueSchema } from './primitives.ts'
 import { contractStates } from './states.ts'
+import { accessViewSchema } from './views.ts'
+
+/** What the contract permits; what is in force, for both must allow it; what its agent may by itself; and who changed a flag last. */
+const permittedSchema = permissionsSchema.extend({
+  in_force: permissionsSchema,
+  agent: permissionsSchema.exactOptional(),
+  set: accessViewSchema.shape.set,
+})
 
 export const http = {
   ...agentHttp,
@@ -59,6 +67,8 @@ export const http = {
       }),
     ),
   },
+  'GET /contracts/:id/permissions': { answer: permittedSchema },
+  'PUT /contracts/:id/permissions': { body: permissionsPatchSchema, answer: permittedSchema },
   'GET /contracts/:id/events': {
     query: z.strictObject({
       after: count({ min: 0, max: 999_999_999_999, fallback: 0 }),

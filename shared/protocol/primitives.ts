@@ -33,6 +33,7 @@ export const permissionsSchema = z.object({
   can_message_requester: z.boolean(),
 })
 export type Permissions = z.infer<typeof permissionsSchema>
+export const permissionFlagSchema = z.enum(permissionFlags)
 /** Some of the flags; those that are left out stay as they are. */
 export const permissionsPatchSchema = z.strictObject({
   can_read_attachments: z.boolean().exactOptional(),

@@ -1,5 +1,14 @@
 import { z } from 'zod'
-import { bySchema, idSchema, jsonSchema, permissionsSchema, seqSchema, timeSchema, valueSchema } from './primitives.ts'
+import {
+  bySchema,
+  idSchema,
+  jsonSchema,
+  permissionFlagSchema,
+  permissionsSchema,
+  seqSchema,
+  timeSchema,
+  valueSchema,
+} from './primitives.ts'
 import { callStates, contractStates, roomRoles } from './states.ts'
 
 export const contractViewSchema = z.object({
@@ -55,10 +64,17 @@ export const callViewSchema = z.object({
   next_seq: z.int().exactOptional(),
 })
 
+const setSchema = z.partialRecord(permissionFlagSchema, z.object({ by: bySchema, at: timeSchema, seq: seqSchema }))
+
 /** What has become of anyone's right to be here. Absent until the log tells of it. */
 export const accessViewSchema = z.object({
   /** Keys of the parties that ended while the contract was open: the newest hundred. */
   ended_keys: z.array(idSchema).exactOptional(),
+  /** What the provider's agent may do at most by itself; `permissions` of the room is what the contract permits. */
+  grants: permissionsSchema.exactOptional(),
+  grants_version: z.int().exactOptional(),
+  /** Who changed a flag last, since the contract was opened. */
+  set: z.object({ contract: setSchema.exactOptional(), agent: setSchema.exactOptional() }).exactOptional(),
 })
 
 /**

@@ -8,6 +8,8 @@ import { unreachable } from './unreachable.ts'
 // An older one was cut off everywhere long ago.
 const MOST_ENDED_KEYS = 100
 
+const permissionFlags = ['can_read_attachments', 'can_access_web', 'can_run_code_sandbox', 'can_message_requester'] as const
+
 const nothingPermitted: Permissions = {
   can_read_attachments: false,
   can_access_web: false,
@@ -48,12 +50,13 @@ function isKnown(event: WireEvent): event is RecordedEvent {
 function apply(room: RoomView, event: RecordedEvent): RoomView {
   switch (event.type) {
     case 'contract.opened': {
-      const { title, requester_id, provider_id, permissions, value } = event.data
+      const { title, requester_id, provider_id, permissions, grants, grants_version, value } = event.data
       return {
         ...room,
         contract: { title, state: 'open', requester_id, provider_id, opened_at: event.at, ...(value ? { value } : {}) },
         floor: { ...room.floor, holder: provider_id, since: event.at },
         permissions,
+        ...(grants ? { access: { ...room.access, grants, ...(grants_version === undefined ? {} : { grants_version }) } } : {}),
       }
     }
     case 'contract.ended':
@@ -87,6 +90,8 @@ function apply(room: RoomView, event: RecordedEvent): RoomView {
       return { ...room, agent: { health: 'unhealthy', since: event.data.since } }
     case 'agent.recovered':
       return { ...room, agent: { health: 'ok', since: event.data.since } }
+    case 'permissions.changed':
+      return changePermissions(room, event)
     case 'key.ended':
       return { ...room, access: { ...room.access, ended_keys: withEndedKey(room.access?.ended_keys ?? [], event.data.key_id) } }
     default:
@@ -100,6 +105,16 @@ function endContract(contract: ContractView, { at, data }: Extract<RecordedEvent
     ...{ ...contract, state: 'ended', ended_at: at, outcome: data.outcome },
     ...(data.reason === undefined ? {} : { reason: data.reason }),
   }
+}
+
+function changePermissions(room: RoomView, { data, by, at, seq }: Extract<RecordedEvent, { type: 'permissions.changed' }>): RoomView {
+  const before = data.of === 'contract' ? room.permissions : room.access?.grants
+  const mark = { by: data.granted_by ?? by, at, seq }
+  const changed = permissionFlags.filter((flag) => before?.[flag] !== data.permissions[flag]).map((flag) => [flag, mark])
+  const set = { ...room.access?.set, [data.of]: { ...room.access?.set?.[data.of], ...Object.fromEntries(changed) } }
+  if (data.of === 'contract') return { ...room, permissions: data.permissions, access: { ...room.access, set } }
+  const version = data.version === undefined ? {} : { grants_version: data.version }
+  return { ...room, access: { ...room.access, grants: data.permissions, ...version, set } }
 }
 
 function withEndedKey(ended: readonly string[], key_id: string): string[] {

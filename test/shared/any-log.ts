@@ -50,6 +50,13 @@ const others: fc.Arbitrary<EventDraft> = fc.constantFrom<EventDraft>(
   { type: 'message.posted', data: { body: 'Hello', visibility: 'staff' } },
   { type: 'agent.unhealthy', data: { agent_id: provider_id, session_id, since: time } },
   { type: 'agent.recovered', data: { agent_id: provider_id, session_id, since: time } },
+  {
+    type: 'permissions.changed',
+    data: {
+      ...{ of: 'agent', version: 2, granted_by: { kind: 'user', id: requester_id } },
+      permissions: { can_read_attachments: false, can_access_web: true, can_run_code_sandbox: true, can_message_requester: false },
+    },
+  },
   { type: 'key.ended', data: { agent_id: provider_id, key_id: session_id, reason: 'revoked' } },
   { type: 'key.ended', data: { agent_id: provider_id, key_id: ids[3], reason: 'expired' } },
 )

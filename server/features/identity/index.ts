@@ -8,6 +8,8 @@ import { type Authenticated, createUsers, type UserSettings } from '../users/ind
 import { createAgentKeys } from './agent-keys.ts'
 import { createAgentRoutes } from './agent-routes.ts'
 import { createAgents } from './agents.ts'
+import { createGrantRoutes } from './grant-routes.ts'
+import { createGrants, type GrantsTeller } from './grants.ts'
 import { createKeyEndings, type KeyEndings, type KeyEnds } from './key-endings.ts'
 import { createKeyLookup, type KeyLookup } from './key-lookup.ts'
 import { createKeyRegister } from './key-register.ts'
@@ -18,6 +20,7 @@ import { createPrincipals, type Principals } from './principals.ts'
 import { createSecrets } from './secrets.ts'
 
 export type { Authenticated } from '../users/index.ts'
+export type { GrantsTeller } from './grants.ts'
 export type { KnownPrincipal } from './principals.ts'
 
 export interface IdentitySettings extends UserSettings {
@@ -40,6 +43,7 @@ export interface Identity {
   routes: Route[]
   authenticate: Authenticate
   principals: Pick<Principals, 'find' | 'agent'>
+  grants: Pick<ReturnType<typeof createGrants>, 'settle' | 'of'>
   keys: Pick<KeyLookup, 'requireGood' | 'endedSince'> & Pick<KeyEndings, 'settle'>
   /** What has become of the credentials of some principals, since they were shown. */
   lookUp(shown: readonly Principal[]): Promise<Map<string, FoundCredential>>
@@ -57,6 +61,7 @@ export interface Identity {
 
 export interface BoundLater {
   ends: KeyEnds
+  grants: GrantsTeller
   /** Looks at the connections of a principal, on all nodes. */
   recheck(principal_id: string): void
 }
@@ -96,6 +101,12 @@ export function createIdentity({
   const keys = createAgentKeys({ model, register, uses, secrets, clock, audit, endings, lookAt: ends.lookAt, dev_mode })
   const agents = createAgents({ model, keys, clock, audit })
   const principals = createPrincipals({ model, users, keys })
+  const teller: GrantsTeller = {
+    lookAt: (agent_id, due_ms) => (bound ?? unbound()).grants.lookAt(agent_id, due_ms),
+    tell: (news) => (bound ?? unbound()).grants.tell(news),
+    settled: (agent_id) => (bound ?? unbound()).grants.settled(agent_id),
+  }
+  const grants = createGrants({ model, teller, clock, audit, onTrouble })
   const lookup = createKeyLookup({ model, clock })
 
   const authenticate: Authenticate = {
@@ -108,11 +119,13 @@ export function createIdentity({
   return {
     routes: [
       ...createAgentRoutes({ agents, showsCookie: users.showsCookie }),
+      ...createGrantRoutes({ agents, grants }),
       ...createKeyRoutes({ model, agents, keys, clock }),
       ...users.routes,
     ],
     authenticate,
     principals,
+    grants,
     keys: { ...lookup, settle: endings.settle },
     lookUp: async (shown) => {
       const keysShown = shown.flatMap(({ credential }) => (credential?.kind === 'key' ? credential.id : []))

@@ -9,6 +9,11 @@ export interface AgentDocument {
   wallet_address: string | null
   /** What it may do at most; a contract can only narrow it. */
   permissions: Permissions
+  /** Who set them last; absent = they are those of registration. */
+  granted_by?: By
+  granted_at?: Date
+  /** Every room knows them as of this `rev`. */
+  grants_told?: number
   created_at: Date
   /** Grows with every change of what is above, so that no change is lost to another. */
   rev: number

@@ -7,9 +7,12 @@ export const openContract: RecordedCommand<'contract.open'> = {
   type: 'contract.open',
   // Recorded under whoever opened it, so its key must not be one that this person may choose for something else by chance.
   keyOf: ({ contract_id }) => `open:${contract_id}`,
-  decide: (room, { title, requester_id, provider_id, permissions, value }) => {
+  // What its provider may do at most is told, not asked: it may be another at the second try.
+  sameAs: ({ grants: _grants, grants_version: _version, ...asked }) => asked,
+  decide: (room, { title, requester_id, provider_id, permissions, grants, grants_version, value }) => {
     if (room.contract !== null) throw new ParleyError('ALREADY_EXISTS')
-    return { event: { type: 'contract.opened', data: { title, requester_id, provider_id, permissions, ...(value ? { value } : {}) } } }
+    const own = { ...(grants ? { grants } : {}), ...(grants_version === undefined ? {} : { grants_version }), ...(value ? { value } : {}) }
+    return { event: { type: 'contract.opened', data: { title, requester_id, provider_id, permissions, ...own } } }
   },
   ack: ({ stored: { event } }) => ({ seq: event.seq }),
 }

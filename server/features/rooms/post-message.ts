@@ -1,5 +1,6 @@
-import { ParleyError, type RoomView } from '../../../shared/protocol/index.ts'
-import { type Principal, seesNotes } from '../../core/principal.ts'
+import { ParleyError } from '../../../shared/protocol/index.ts'
+import { requirePermission } from '../../core/permit.ts'
+import { seesNotes } from '../../core/principal.ts'
 import type { RecordedCommand } from '../../pipeline/command.ts'
 import { refuseWhenEnded } from './refuse-when-ended.ts'
 
@@ -15,11 +16,13 @@ export const postMessage: RecordedCommand<'message.post'> = {
     if (visibility === 'staff' && room.contract !== null && !seesNotes(actor, room.contract)) {
       throw new ParleyError('PERMISSION_DENIED', { detail: 'Notes are for staff, the owner and the provider', role, allowed: NOTE_WRITERS })
     }
-    if (actor.kind === 'agent' && visibility === 'all') refuseUnlessMayMessage(room, actor)
+    // A note is for those who answer for the agent; the requester is spoken to by what all may read.
+    if (role === 'provider' && visibility === 'all') requirePermission(room, actor, 'can_message_requester')
     if (reply_to !== undefined && reply_to > room.seq) {
       throw new ParleyError('FRAME_INVALID', { errors: [{ pointer: '/reply_to', detail: `the room's log ends at ${room.seq}` }] })
     }
     if (evidence !== undefined && evidence.length > 0) {
+      if (role === 'provider') requirePermission(room, actor, 'can_read_attachments')
       throw new ParleyError('NOT_FOUND', { errors: [{ pointer: '/evidence/0', detail: 'no such evidence in this contract' }] })
     }
     return { event: { type: 'message.posted', data: { body, visibility, ...(reply_to === undefined ? {} : { reply_to }) } } }
@@ -30,10 +33,4 @@ export const postMessage: RecordedCommand<'message.post'> = {
     chain: event.chain,
     ...(duplicate ? { duplicate: true as const } : {}),
   }),
-}
-
-/** The agent's own permission and the contract's must both allow it. */
-function refuseUnlessMayMessage(room: RoomView, agent: Principal): void {
-  if (room.permissions.can_message_requester && agent.grants?.can_message_requester !== false) return
-  throw new ParleyError('PERMISSION_DENIED', { detail: 'The agent may not message the requester', permission: 'can_message_requester' })
 }

@@ -35,6 +35,8 @@ export interface RoomRouteDeps {
   verifyStream(stream: string): Promise<LogVerdict>
   /** The signed places of a log behind a place, in order. */
   readCheckpoints(stream: string, after: number, limit: number): Promise<Checkpoint[]>
+  /** What an agent may do at most; undefined for a human. */
+  grantsOf(id: string): Promise<{ permissions: Permissions; version: number } | undefined>
 }
 
 /** The first of them: one a minute while the room is in use, so a week of it without a pause. */
@@ -49,7 +51,7 @@ const directPermissions: Permissions = {
 }
 
 export function roomRoutes(deps: RoomRouteDeps): Route[] {
-  const { log, rows, models, record, parties, verifyStream, readCheckpoints } = deps
+  const { log, rows, models, record, parties, verifyStream, readCheckpoints, grantsOf } = deps
   const searchRoom = createSearchRoom({ log, blocks: createWordBlocks({ models, log }) })
 
   async function open(request: RouteRequest) {
@@ -63,12 +65,14 @@ export function roomRoutes(deps: RoomRouteDeps): Route[] {
     }
     await refuseUnknownParties({ requester_id, provider_id })
     const contract_id = request.new_id
+    const own = await grantsOf(provider_id)
     const frame = {
       contract_id,
       title,
       requester_id,
       provider_id,
       permissions: { ...directPermissions, ...permissions },
+      ...(own ? { grants: own.permissions, grants_version: own.version } : {}),
       ...(value ? { value } : {}),
     }
     const { stored } = await record(openContract, frame, principal)

@@ -78,6 +78,15 @@ function lineOf(event: RecordedEvent): Line {
       )
       return { icon: 'check', tone: 'ok', text, label: 'The agent is back' }
     }
+    case 'permissions.changed': {
+      const text = (
+        <>
+          <BareName who={whoIs(event.data.granted_by?.id ?? event.by.id, event.data.granted_by?.kind ?? event.by.kind)} /> changed what the
+          agent may do
+        </>
+      )
+      return { icon: 'alert', tone: 'muted', text, label: 'The permissions of the agent changed' }
+    }
     case 'key.ended': {
       const agent = whoIs(event.data.agent_id, 'agent')
       const how = { revoked: 'was revoked', rotated: 'was replaced', expired: 'has expired' }[event.data.reason]

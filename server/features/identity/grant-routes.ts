@@ -1,0 +1,44 @@
+import { http } from '../../../shared/protocol/index.ts'
+import { byOf } from '../../core/principal.ts'
+import { askedBy } from '../../pipeline/audit.ts'
+import { etagOf, requireMatch } from '../../pipeline/conditional.ts'
+import { parse } from '../../pipeline/parse.ts'
+import { principalOf, type Route, type RouteAnswer, type RouteRequest } from '../../pipeline/route.ts'
+import { agentIdOf } from './agent-routes.ts'
+import type { Agents } from './agents.ts'
+import type { createGrants } from './grants.ts'
+import { type Manager, requireManager } from './manages.ts'
+import type { AgentDocument } from './model.ts'
+
+/** What an agent may do at most: read by itself too, and set by those who answer for it. */
+export function createGrantRoutes({ agents, grants }: { agents: Agents; grants: ReturnType<typeof createGrants> }): Route[] {
+  async function enter(request: RouteRequest, allowed: readonly Manager[]) {
+    const agent = await agents.find(agentIdOf(request))
+    requireManager(principalOf(request), agent._id, allowed)
+    return agent
+  }
+
+  async function show(request: RouteRequest): Promise<RouteAnswer> {
+    return shown(await enter(request, ['itself', 'owner', 'admin', 'staff']))
+  }
+
+  async function change(request: RouteRequest): Promise<RouteAnswer> {
+    const { _id } = await enter(request, ['owner', 'admin', 'staff'])
+    const patch = parse(http['PUT /agents/:id/permissions'].body, request.body)
+    await grants.change(_id, patch, {
+      seen: (permissions) => requireMatch(request.headers, etagOf(permissions)),
+      who: { by: byOf(principalOf(request)), asked: askedBy(request) },
+    })
+    return shown(await agents.find(_id))
+  }
+
+  return [
+    { method: 'GET', path: '/agents/:id/permissions', access: 'principal', scope: null, handle: show },
+    { method: 'PUT', path: '/agents/:id/permissions', access: 'principal', scope: 'agent', handle: change },
+  ]
+}
+
+function shown({ permissions, granted_by, granted_at }: AgentDocument): RouteAnswer {
+  const set = granted_by && granted_at ? { set: { by: granted_by, at: granted_at.toISOString() } } : {}
+  return { status: 200, body: { ...permissions, ...set }, etag: etagOf(permissions) }
+}

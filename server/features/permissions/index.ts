@@ -1,0 +1,2 @@
+export { grantAgent, permitContract } from './change-permissions.ts'
+export { permissionRoutes } from './routes.ts'

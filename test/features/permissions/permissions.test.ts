@@ -1,0 +1,175 @@
+import { expect } from 'chai'
+import { api, type Client, connectAs, openContract, type Person, signUp } from '../../harness/people.ts'
+import { advanceUntil, codeOf, openDatabaseOf, readLog, type Stage, setStage } from '../../scenarios/stage.ts'
+
+type Flags = Record<string, unknown>
+
+describe('permissions', () => {
+  let stage: Stage
+  let owner: Person
+  let clients: Client[]
+
+  beforeEach(async () => {
+    stage = await setStage()
+    clients = []
+    owner = await signUp(stage.hub)
+    const { provider, hub } = stage
+    await api(hub, 'POST', `/agents/${provider.id}/claim`, { body: { api_key: provider.bearer }, bearer: owner.bearer })
+  })
+  afterEach(async () => {
+    for (const client of clients) client.close()
+    await stage.mustBeSound()
+    await stage.close()
+  })
+
+  const ofContract = () => `/contracts/${stage.contract_id}/permissions`
+  const ofAgent = () => `/agents/${stage.provider.id}/permissions`
+  const put = (path: string, as: { bearer: string }, body: Flags, etag?: string) =>
+    fetch(stage.hub.url + path, {
+      method: 'PUT',
+      headers: { authorization: `Bearer ${as.bearer}`, 'content-type': 'application/json', ...(etag ? { 'if-match': etag } : {}) },
+      body: JSON.stringify(body),
+    }).then(async (response) => ({
+      status: response.status,
+      body: (await response.json()) as Flags,
+      etag: response.headers.get('etag') ?? '',
+    }))
+  const say = (key: string, more: object = {}) =>
+    stage.agent.askRaw('message.post', { contract_id: stage.contract_id, key, body: key, ...more })
+  const staff = () => ({ bearer: stage.hub.operator_token })
+
+  it('[PERM-1] the owner and staff set an agent’s flags, the requester and staff a contract’s; a change merges and answers all flags', async () => {
+    const { requester, provider } = stage
+    for (const as of [owner, staff()]) {
+      const { status, body } = await put(ofAgent(), as, { can_access_web: as === owner })
+      expect([status, body['can_access_web'], body['can_message_requester']]).to.deep.equal([200, as === owner, true])
+    }
+    for (const as of [requester, staff()]) {
+      const { status, body } = await put(ofContract(), as, { can_access_web: as === requester })
+      expect([status, body['can_access_web'], body['can_message_requester']]).to.deep.equal([200, as === requester, true])
+    }
+    const eve = await signUp(stage.hub)
+    expect((await put(ofAgent(), provider, { can_access_web: true })).status).to.equal(403)
+    expect((await put(ofContract(), provider, { can_access_web: true })).status).to.equal(403)
+    expect((await put(ofContract(), owner, { can_access_web: true })).status).to.equal(403)
+    for (const path of [ofAgent(), ofContract()]) {
+      expect((await put(path, eve, { can_access_web: true })).status).to.equal(404)
+      expect((await put(path, staff(), { can_fly: true })).status).to.equal(400)
+    }
+    const seen = await api<{ in_force: Flags; set: { contract: Flags; agent: Flags } }>(stage.hub, 'GET', ofContract(), {
+      bearer: provider.bearer,
+    })
+    expect(seen.body.in_force).to.include({ can_access_web: false, can_message_requester: true })
+    expect(seen.body.set.contract['can_access_web']).to.have.nested.property('by.kind', 'user')
+    expect(seen.body.set.agent['can_access_web']).to.have.nested.property('by.kind', 'user')
+  })
+
+  it('[PERM-2] both must allow it: what either takes away is refused from that event on, and a given one is in force behind its own', async () => {
+    expect(codeOf(await say('one'))).to.equal('ok')
+    for (const [path, as] of [
+      [ofContract(), stage.requester],
+      [ofAgent(), owner],
+    ] as const) {
+      await put(path, as, { can_message_requester: false })
+      const refused = await say(`denied ${path}`)
+      expect(refused).to.have.nested.property('error.facts.permission', 'can_message_requester')
+      expect(codeOf(await say(`note ${path}`, { visibility: 'staff' }))).to.equal('ok')
+      await put(path, as, { can_message_requester: true })
+      expect(codeOf(await say(`again ${path}`))).to.equal('ok')
+    }
+    const log = await readLog(stage.hub, stage.contract_id)
+    expect(
+      log
+        .filter(({ type }) => type === 'permissions.changed')
+        .map(({ data }) => [data['of'], (data['permissions'] as Flags)['can_message_requester']]),
+    ).to.deep.equal([
+      ['contract', false],
+      ['contract', true],
+      ['agent', false],
+      ['agent', true],
+    ])
+  })
+
+  it('[PERM-3] under traffic no message of the agent stands behind the event that forbids it', async () => {
+    let isOver = false
+    const flow = (async () => {
+      for (let at = 0; !isOver; at++) if (codeOf(await say(`${at}`)) === 'PERMISSION_DENIED') return at
+      return 0
+    })()
+    await stage.human.event(stage.contract_id, 'message.posted')
+    expect((await put(ofAgent(), owner, { can_message_requester: false })).status).to.equal(200)
+    expect(await flow).to.be.above(0)
+    isOver = true
+    const types = (await readLog(stage.hub, stage.contract_id)).map(({ type }) => type)
+    expect(types.lastIndexOf('message.posted')).to.be.below(types.indexOf('permissions.changed'))
+  })
+
+  it('[PERM-4] an agent’s flags are told in every open contract that it provides for, and a new one begins with them', async () => {
+    const { hub, provider } = stage
+    const other = await openContract(hub, { provider })
+    await put(ofAgent(), owner, { can_message_requester: false })
+    const grants = async (contract_id: string) => {
+      const client = await connectAs(hub, provider)
+      clients.push(client)
+      return (await client.must('room.join', { contract_id })).view.access?.grants?.can_message_requester
+    }
+    const later = await openContract(hub, { provider })
+    for (const { contract_id } of [stage, other, later]) expect(await grants(contract_id)).to.equal(false)
+    const types = (await readLog(hub, later.contract_id)).map(({ type }) => type)
+    expect(types).to.deep.equal(['contract.opened'])
+    // The connection was opened when it still might.
+    expect(codeOf(await stage.agent.ask('message.post', { contract_id: later.contract_id, key: 'k', body: 'x' }))).to.equal(
+      'PERMISSION_DENIED',
+    )
+  })
+
+  it('[PERM-5] flags that a hub did not tell because it died are told by another one', async () => {
+    const { hub, provider, clock } = stage
+    const database = await openDatabaseOf(hub)
+    const timer = {
+      due_at: new Date(clock.now() + 5_000),
+      agent_id: provider.id,
+      frame: { type: 'grants.settle', agent_id: provider.id },
+      fence: 1,
+    }
+    await database.collection<{ _id: string }>('timers').insertOne({ _id: `grants:${provider.id}`, ...timer })
+    const granted = {
+      'permissions.can_message_requester': false,
+      granted_by: { kind: 'user', id: owner.id },
+      granted_at: new Date(clock.now()),
+    }
+    await database.collection<{ _id: string }>('agents').updateOne({ _id: provider.id }, { $set: granted, $inc: { rev: 1 } })
+    await database.close()
+    await advanceUntil(clock, 'it is told', () => stage.human.events(stage.contract_id).some(({ type }) => type === 'permissions.changed'))
+    expect(codeOf(await say('late'))).to.equal('PERMISSION_DENIED')
+  })
+
+  it('[PERM-6] a change that names what it has seen is refused when that is no longer there', async () => {
+    for (const [path, as] of [
+      [ofContract(), stage.requester],
+      [ofAgent(), owner],
+    ] as const) {
+      const seen = (await api(stage.hub, 'GET', path, { bearer: as.bearer })).headers.get('etag') ?? ''
+      const first = await put(path, as, { can_access_web: true }, seen)
+      expect(first.status).to.equal(200)
+      expect((await put(path, as, { can_access_web: false }, seen)).status).to.equal(412)
+      expect((await put(path, as, { can_access_web: false }, first.etag)).status).to.equal(200)
+    }
+  })
+
+  it('[PERM-7] evidence needs can_read_attachments, and the scope of the key', async () => {
+    const evidence = ['019a0000-0000-7000-8000-000000000001']
+    expect(await say('one', { evidence })).to.have.nested.property('error.facts.permission', 'can_read_attachments')
+    await put(ofAgent(), owner, { can_read_attachments: true })
+    expect(await say('two', { evidence })).to.have.nested.property('error.facts.by', 'contract')
+    await put(ofContract(), stage.requester, { can_read_attachments: true })
+    expect(codeOf(await say('three', { evidence })), 'it may, and there is none').to.equal('NOT_FOUND')
+    const body = { scopes: ['rooms:read', 'rooms:write'] }
+    const bearer = stage.provider.bearer
+    const narrow = await api<{ api_key: string }>(stage.hub, 'POST', `/agents/${stage.provider.id}/keys`, { body, bearer })
+    const client = await connectAs(stage.hub, { auth: { key: narrow.body.api_key } })
+    clients.push(client)
+    const refused = await client.askRaw('message.post', { contract_id: stage.contract_id, key: 'narrow', body: 'x', evidence })
+    expect(refused).to.have.nested.property('error.facts.scope', 'attachments')
+  })
+})
