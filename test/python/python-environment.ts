@@ -7,17 +7,17 @@ import { promisify } from 'node:util'
 
 const execute = promisify(execFile)
 const folder = fileURLToPath(new URL('.', import.meta.url))
-const requirements = `${folder}requirements.txt`
 
 /** Why a host has no Python for the tests, and what to do. */
 const MISSING = 'The tests need python3, 3.9 or newer, with its venv (on Debian: apt-get install python3-venv)'
 const PROBE = 'import sys, venv, ensurepip; assert sys.version_info >= (3, 9), sys.version; print(sys.version, sys.executable)'
 
 /**
- * The Python that has what requirements.txt names, in an environment of its own: made once per set of packages and Python, and kept in
+ * The Python that has what the file of requirements names, in an environment of its own: made once per set of packages and Python, and kept in
  * `.venv`. Two runs at once make two, and one of them stays. Rejects when the host has no fit Python or the packages cannot be had.
  */
-export async function pythonEnvironment(): Promise<string> {
+export async function pythonEnvironment(file = 'requirements.txt'): Promise<string> {
+  const requirements = `${folder}${file}`
   const { stdout: version } = await execute('python3', ['-c', PROBE]).catch((cause: unknown) => {
     throw new Error(MISSING, { cause })
   })

@@ -27,7 +27,7 @@ const readers: readonly Manager[] = [...issuers, 'staff']
 export function createKeyRoutes({ model, agents, keys, clock }: KeyRouteDeps): Route[] {
   async function issue(request: RouteRequest): Promise<RouteAnswer> {
     const { principal, agent } = await enter(request, issuers)
-    const asked = parse(http['POST /agents/:id/keys'].body, request.body ?? {})
+    const asked = parse(http['POST /agents/:id/keys'].body, request.body === undefined ? {} : request.body)
     const terms = termsOf(asked, { issuer: principal, grants: agent.permissions, now_ms: clock.now() })
     return shownOnce(await keys.issue(agent._id, terms, whoOf(request)))
   }

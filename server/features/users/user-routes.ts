@@ -71,7 +71,7 @@ export function userRoutes({
   }
 
   async function createSignIn(request: RouteRequest): Promise<RouteAnswer> {
-    const { user_id } = parse(http['POST /sign-in-links'].body, request.body ?? {})
+    const { user_id } = parse(http['POST /sign-in-links'].body, request.body === undefined ? {} : request.body)
     const user = user_id === undefined ? await people.operator() : await people.get(user_id)
     return secret(201, await links.create('sign-in', user, { by: principalOf(request), asked: askedBy(request) }))
   }

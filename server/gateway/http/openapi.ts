@@ -59,8 +59,18 @@ export function openApiDocument({
 
 /** A schema as JSON Schema 2020-12, which is what OpenAPI 3.1 has. */
 export function jsonSchemaOf(schema: z.ZodType, io: 'input' | 'output'): JsonSchema {
-  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any', reused: 'inline' }) as JsonSchema
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, {
+    io,
+    unrepresentable: 'any',
+    reused: 'inline',
+    override: byPattern,
+  }) as JsonSchema
   return JSON.parse(JSON.stringify(rest).replaceAll('"#/$defs/', '"#/components/schemas/')) as JsonSchema
+}
+
+/** An address is checked by its pattern alone, and each reader takes the format for something a little different. */
+function byPattern({ jsonSchema }: { jsonSchema: { format?: string; pattern?: string } }): void {
+  if (jsonSchema.format === 'email' && jsonSchema.pattern !== undefined) delete jsonSchema.format
 }
 
 /** Parts that several schemas refer to stand once, among the components. */
@@ -123,7 +133,9 @@ function headerParameters({ method, replay }: Route) {
 function bodyOf({ method }: Route, body: z.ZodType) {
   const schema = jsonSchemaOf(body, 'input')
   const content = { 'application/json': { schema } }
-  return { required: true, content: method === 'PATCH' ? { ...content, 'application/merge-patch+json': { schema } } : content }
+  // What may be empty may be missing.
+  const required = !body.safeParse({}).success
+  return { required, content: method === 'PATCH' ? { ...content, 'application/merge-patch+json': { schema } } : content }
 }
 
 const securitySchemes = {
