@@ -2,15 +2,18 @@ const CUT = '[redacted]'
 
 /** What a secret looks like, here and at the well-known services, with what takes its place. */
 const shapes: readonly [RegExp, string][] = [
-  [/-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g, CUT],
+  // Not past a quote: the text may be JSON.
+  [/-----BEGIN [A-Z ]*PRIVATE KEY-----[^"]*?(?:-----END [A-Z ]*PRIVATE KEY-----|(?=")|$)/g, CUT],
   [/\bpk_agent_(?:live|dev)_[0-9A-Za-z]+/g, CUT],
   [/\bop_[\w-]{20,}/g, CUT],
   [/\beyJ[\w-]{8,}(?:\.[\w-]+){1,4}/g, CUT],
   [/\b(bearer|basic)(\s+|%20|\+)[\w.~+/=-]{8,}/gi, `$1$2${CUT}`],
-  [/\b(__Host-[\w-]+=)[^;\s"']+/g, `$1${CUT}`],
-  // Credentials in an address: `postgres://me:secret@host`.
+  [/\b(__Host-[\w-]+(?:=|%3D))[^;\s"']+/g, `$1${CUT}`],
+  // Credentials in an address, as it is, in a path, or in a JSON Pointer: `postgres://me:secret@host`.
+  [/(:~1~1)[^\s"~]+?@/g, `$1${CUT}@`],
+  [/(%3A%2F%2F)[^\s"&/]+?(%40)/gi, `$1${CUT}$2`],
   [/\b([a-z][a-z0-9+.-]{1,20}:\/\/)[^\s/?#@"']+@/gi, `$1${CUT}@`],
-  [/([?&#;](?:[\w-]*(?:token|secret|password|passwd|signature)|api[_-]?key|key|sig|auth|code)=)[^\s&#;"']+/gi, `$1${CUT}`],
+  [/([?&#;](?:[\w-]*(?:token|secret|password|passwd|signature)|api[_-]?key|key|sig|auth|code)(?:=|%3D))[^\s&#;"']+/gi, `$1${CUT}`],
   [/\b(?:whsec_|sk-|[rs]k_(?:live|test)_|gh[opsur]_|github_pat_|glpat-|xox[abeprs]-|AKIA|AIza|npm_)[\w-]{12,}/g, CUT],
   [/\$2[aby]\$\d\d\$[./0-9A-Za-z]{53}/g, CUT],
   // The hub's own random texts (links, cookies, the secret's file: 32 bytes; refresh tokens: 57), in base64url. A hash in hex is longer.

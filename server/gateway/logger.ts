@@ -1,4 +1,5 @@
 import pino, { type DestinationStream, type Logger } from 'pino'
+import { redactText } from '../core/redact-secrets.ts'
 
 export type Level = 'debug' | 'info' | 'warn' | 'error'
 
@@ -14,6 +15,8 @@ export function createLogger({ level, destination }: { level: string; destinatio
     base: null,
     timestamp: () => `,"timestamp":"${new Date().toISOString()}"`,
     formatters: { level: (label: string) => ({ level: label }) },
+    // Of the whole line, wherever in it a text holds one: a path, a driver's message.
+    hooks: { streamWrite: redactText },
     redact: { paths: SECRET_FIELDS.flatMap((name) => [`details.${name}`, `details.*.${name}`]), censor: '[redacted]' },
   }
   const logger: Logger = destination === undefined ? pino(options) : pino(options, destination)

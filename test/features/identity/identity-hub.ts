@@ -112,6 +112,8 @@ export async function startIdentityHub() {
 
   return {
     ...{ ask, post, operator, newEmail, newUser, signIn, redeem, newLink, cookieIn, clock, connection, logged },
+    url: hubs[0].url,
+    routes: hubs[0].routes,
     me: (bearer: unknown) => ask('GET', '/me', { bearer: String(bearer) }),
     newAgent: async (as: Credentials = {}) => (await post('/agents', { name: 'Ada' }, as)).body,
     signedIn: async (email: string): Promise<Credentials> => ({ bearer: String((await signIn(email)).body['access_token']) }),
