@@ -160,7 +160,13 @@ export function roomRoutes(deps: RoomRouteDeps): Route[] {
   ]
 }
 
-function summaryOf({ _id, opened_at, ended_at, ...row }: ContractDocument) {
+interface AsOpened {
+  grants?: Permissions
+  grants_version?: number
+}
+
+/** What the agent may do at most is the agent's, and is not shown with its contracts. */
+function summaryOf({ _id, opened_at, ended_at, grants: _grants, grants_version: _version, ...row }: ContractDocument & AsOpened) {
   return {
     contract_id: _id,
     ...row,
