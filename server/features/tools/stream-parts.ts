@@ -37,6 +37,18 @@ export function createStreamParts({ parts }: ToolModels, { now }: Pick<Clock, 'n
   /** Answers which of them are not there, because something else is. */
   async function save(news: readonly NewPart[]): Promise<ReadonlySet<NewPart>> {
     const rows = news.map((part) => ({ _id: partId(part.call_id, part.seq), ...part }))
+    try {
+      await parts.insertMany(rows, { ordered: true, writeConcern: committed })
+      return new Set()
+    } catch (error) {
+      // Some are there already, of another node or of a try whose answer was lost.
+      if ((error as { code?: unknown }).code !== DUPLICATE_KEY) throw error
+    }
+    return saveAmongOthers(news, rows)
+  }
+
+  /** Asks for each of them, which costs more. */
+  async function saveAmongOthers(news: readonly NewPart[], rows: readonly StreamPartDocument[]): Promise<ReadonlySet<NewPart>> {
     const writes = rows.map((row) => ({ updateOne: { filter: { _id: row._id }, update: { $setOnInsert: row }, upsert: true } }))
     const { upsertedIds } = await parts.bulkWrite(writes, { ordered: true, writeConcern: committed })
     const known = rows.filter((_, at) => !Object.hasOwn(upsertedIds, at))
