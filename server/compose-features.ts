@@ -19,6 +19,7 @@ import { type Background, createBackground } from './pipeline/background.ts'
 import type { CommandTable, Payload, RecordedCommand } from './pipeline/command.ts'
 import { createEventStore } from './pipeline/event-store.ts'
 import { createFollower } from './pipeline/follow.ts'
+import { createHeads } from './pipeline/heads.ts'
 import { createLog } from './pipeline/log.ts'
 import { meteredStore } from './pipeline/metered-store.ts'
 import type { Peers } from './pipeline/peers.ts'
@@ -26,7 +27,7 @@ import { createReactors, mergeReactors, type ReactorTable } from './pipeline/rea
 import { createReceive } from './pipeline/receive.ts'
 import { contractOf, createRecord, streamOf } from './pipeline/record.ts'
 import type { Route } from './pipeline/route.ts'
-import { audienceOf, type Broadcast, type TellEvents } from './pipeline/session.ts'
+import { audienceOf, type Broadcast, type Session, type TellEvents } from './pipeline/session.ts'
 import { createSnapshotStore } from './pipeline/snapshot-store.ts'
 import { createTimers, type TimerFrame } from './pipeline/timers.ts'
 
@@ -112,7 +113,8 @@ export async function composeFeatures(deps: FeatureDeps) {
   const turns = tools.createCallTurns()
   const validators = tools.createInputValidators({ clock })
   const sessions = agents.createAgentSessions(clock)
-  const reach = agents.createReach({ models: agentModels, sessions, clock, node_id, unhealthy_after_ms: limits.unhealthy_after_ms })
+  const sessionOn = (session: Session) => sessions.on(session)?.session_id
+  const reach = agents.createReach({ models: agentModels, sessions, clock, node_id, limits, onTaken: (live) => health.forget(live) })
   const contractOfCall = tools.createContractOfCall(store)
   const systemCalls = tools.createSystemCalls({ seal: streams.seal, turns })
 
@@ -130,7 +132,7 @@ export async function composeFeatures(deps: FeatureDeps) {
     sessionsOf: sessions.of,
     start: (frame) => asSystem(tools.startCall, frame),
   })
-  const startCall = tools.createStartOnSign({ log, sessionsOf: sessions.of, start: (frame) => asSystem(tools.startCall, frame) })
+  const startCall = tools.createStartOnSign({ log, sessionOn, start: (frame) => asSystem(tools.startCall, frame) })
 
   const credentials = composeCredentials({ identity, cut: deps.cut, clock, log, timers, peers, background, contracts: rows, asSystem })
   const { requireGood } = identity.keys
@@ -148,21 +150,16 @@ export async function composeFeatures(deps: FeatureDeps) {
   )
 
   const openContracts = (principal_id: string) => rows.openOf(principal_id)
+  const headsOf = createHeads({ log, store })
   const heads = async (principal_id: string) => {
     const ids = await openContracts(principal_id)
-    return Promise.all(ids.map(async (contract_id) => ({ contract_id, ...(await headOf(contract_id)) })))
-  }
-  async function headOf(contract_id: string): Promise<{ seq: number; chain: string }> {
-    const near = log.cached(streamOf(contract_id))
-    if (near !== undefined) return { seq: near.head, chain: near.chain }
-    return (await store.head(streamOf(contract_id))) ?? { seq: 0, chain: '' }
+    const found = await headsOf(ids.map(streamOf))
+    return ids.map((contract_id) => ({ contract_id, ...(found.get(streamOf(contract_id)) ?? { seq: 0, chain: '' }) }))
   }
 
-  const health = agents.createHealth({
-    ...{ sessions, clock, background },
+  const illness = agents.createIllness({
+    ...{ models: agentModels, reach, clock, openContracts },
     unhealthy_after_ms: limits.unhealthy_after_ms,
-    openContracts,
-    livesElsewhere: reach.livesElsewhere,
     markUnhealthy: (contract_id, about) => asSystem(agents.markUnhealthy, { contract_id, ...about }),
     markRecovered: async (contract_id, about) => {
       // As the log has it: another node may have recorded the illness.
@@ -170,6 +167,7 @@ export async function composeFeatures(deps: FeatureDeps) {
       if (room.agent.health === 'unhealthy') await asSystem(agents.markRecovered, { contract_id, ...about })
     },
   })
+  const health = agents.createHealth({ clock, background, unhealthy_after_ms: limits.unhealthy_after_ms, onSilence: illness.silent })
 
   const presence = deps.createPresence({ clock, broadcast, background })
   const seats = rooms.createSeats(presence)
@@ -187,7 +185,9 @@ export async function composeFeatures(deps: FeatureDeps) {
 
   const commands = {
     'agent.hello': agents.createSayHello({
-      ...{ models: agentModels, sessions, health, clock, limits, background, node_id, requireGood, sendOpenCalls: dispatch.sendOpenCalls },
+      ...{ models: agentModels, sessions, health, illness, clock, limits, background, node_id, requireGood },
+      ...{ keptUntil: reach.keptUntil, noteLoss: reach.lost, sendOpenCalls: dispatch.sendOpenCalls },
+      tellTaken: (taken) => peers.tell(audienceOf.principal(taken.agent_id), { kind: 'taken', ...taken }),
       openContracts: async (id) => (await heads(id)).map(({ contract_id, seq }) => ({ contract_id, head: seq, epoch })),
       onLost: (agent_id, session_id) => tools.afterLoss({ timers, dispatch, log, clock, limits }, { agent_id, session_id }),
     }),
@@ -201,7 +201,7 @@ export async function composeFeatures(deps: FeatureDeps) {
       },
     }),
     'agent.heartbeat': agents.createHeartbeat({
-      ...{ models: agentModels, sessions, health, clock },
+      ...{ models: agentModels, sessions, health, illness, clock },
       heads: async (id) => Object.fromEntries((await heads(id)).map(({ contract_id, seq, chain }) => [contract_id, { seq, chain }])),
     }),
     'room.join': rooms.createJoinRoom({ log, peers, onJoin: meter.resume, describeRoom, seats, catchUp, requireGood, loadTexts }),
@@ -212,7 +212,7 @@ export async function composeFeatures(deps: FeatureDeps) {
       providerOf: async (contract_id) => (await log.open(streamOf(contract_id))).room.contract?.provider_id,
     }),
     'tool.cancel': tools.cancelCall,
-    'agent.tool.stream': tools.createStreamChunk({ log, streams, turns, contractOfCall, startCall, show: showChunk }),
+    'agent.tool.stream': tools.createStreamChunk({ log, streams, turns, contractOfCall, startCall, sessionOn, show: showChunk }),
     'agent.tool.result': tools.createCallResult({ turns, contractOfCall, startCall, seal: streams.seal }),
     'contract.end': rooms.endContract,
     typing: rooms.createTyping(seats, presence),
@@ -230,11 +230,15 @@ export async function composeFeatures(deps: FeatureDeps) {
     ...{ log, store, clock, onTrouble },
     afterwards: async () => {
       await reach.renew()
+      await illness.sweep()
       await dispatch.sendOpenCalls([...new Set(sessions.all().map(({ agent_id }) => agent_id))], { isSweep: true })
       await credentials.watch.sweep()
     },
   })
-  listenToPeers({ recheck: credentials.watch.hear, peers, log, streams, turns, dispatch, broadcastHere, follower, background })
+  listenToPeers({
+    ...{ peers, log, streams, turns, dispatch, broadcastHere, follower, background },
+    ...{ recheck: credentials.watch.hear, heardTaken: reach.heardTaken },
+  })
 
   const routes: Route[] = [
     ...permissionRoutes({ log, record }),

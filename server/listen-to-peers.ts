@@ -19,6 +19,8 @@ export interface ListenDeps {
   broadcastHere: Broadcast
   follower: Follower
   background: Background
+  /** Another node has taken up an agent's session. */
+  heardTaken(taken: Told['taken']): Promise<void>
 }
 
 /** What the nodes tell each other, by kind. They are of one version and one trust, so the shapes are taken as they are. */
@@ -27,11 +29,13 @@ interface Told {
   events: { contract_id: string; events: EventText[] }
   chunk: { chunk: Push<'chunk'>; after_seq: number }
   credentials: { principal_id: string }
+  taken: { agent_id: string; session_id: string }
   work: { agent_id: string; cancel?: { call_id: string; session_id?: string; reason?: string } }
 }
 
 /** Does with the word of another node what this one does with its own: events are folded without a hole before anyone here is told. */
-export function listenToPeers({ recheck, peers, log, streams, turns, dispatch, broadcastHere, follower, background }: ListenDeps): void {
+export function listenToPeers(deps: ListenDeps): void {
+  const { peers, log, streams, turns, dispatch, broadcastHere, follower, background, recheck, heardTaken } = deps
   const hear: { [K in keyof Told]: (told: Told[K], audience: string) => void } = {
     push: ({ type, payload }, audience) => broadcastHere(audience, type, payload),
     events: ({ contract_id, events }) => log.ingest(streamOf(contract_id), events.map(toStored)),
@@ -41,6 +45,7 @@ export function listenToPeers({ recheck, peers, log, streams, turns, dispatch, b
       background.run('a chunk was not shown', shown)
     },
     credentials: ({ principal_id }) => recheck(principal_id),
+    taken: (taken) => background.run('a taken session was not let go', heardTaken(taken)),
     work: ({ agent_id, cancel }) => {
       if (cancel === undefined) background.run('open calls were not sent', dispatch.sendOpenCalls([agent_id]))
       else dispatch.tellCancelHere(agent_id, cancel, cancel.reason)

@@ -1,8 +1,10 @@
 /** Time as the hub sees it. Tests move it by hand. */
 export interface Clock {
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970. May jump: what is stored and told needs it, and nothing that measures how long something took. */
   now(): number
-  /** Runs once after the time; the answer cancels it. A pending run never keeps the process alive. */
+  /** Milliseconds since some moment of this process; never jumps. */
+  monotonic(): number
+  /** Runs once after the time, however the clock jumps; the answer cancels it. A pending run never keeps the process alive. */
   after(ms: number, run: () => void): () => void
 }
 
@@ -11,10 +13,17 @@ const LONGEST_TIMEOUT_MS = 2_147_483_647
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  monotonic: () => performance.now(),
   after: (ms, run) => {
-    const timer = setTimeout(run, Math.min(Math.max(ms, 0), LONGEST_TIMEOUT_MS))
-    timer.unref()
-    return () => clearTimeout(timer)
+    let cancel = () => {}
+    const wait = (left_ms: number) => {
+      const step_ms = Math.min(Math.max(left_ms, 0), LONGEST_TIMEOUT_MS)
+      const timer = setTimeout(() => (left_ms > step_ms ? wait(left_ms - step_ms) : run()), step_ms)
+      timer.unref()
+      cancel = () => clearTimeout(timer)
+    }
+    wait(ms)
+    return () => cancel()
   },
 }
 

@@ -6,6 +6,7 @@ import { agentKeys } from './migrations/0003-agent-keys.ts'
 import { auditFacets } from './migrations/0004-audit-facets.ts'
 import { idempotency } from './migrations/0005-idempotency.ts'
 import { userSessions } from './migrations/0006-user-sessions.ts'
+import { agentSessions } from './migrations/0007-agent-sessions.ts'
 
 /** One step of the schema. Idempotent: a crash in the middle runs it again. */
 export interface Migration {
@@ -13,7 +14,7 @@ export interface Migration {
   up(connection: Connection): Promise<void>
 }
 
-const migrations: readonly Migration[] = [firstIndexes, rateLimits, agentKeys, auditFacets, idempotency, userSessions]
+const migrations: readonly Migration[] = [firstIndexes, rateLimits, agentKeys, auditFacets, idempotency, userSessions, agentSessions]
 
 interface AppliedDocument {
   _id: string

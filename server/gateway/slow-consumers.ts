@@ -41,7 +41,7 @@ export function createSlowConsumers({ clock, ladder, meter }: { clock: Clock; la
   let cancel = look()
 
   function add(session: Session, backlog: Backlog): void {
-    watched.set(session.id, { session, backlog, progress: 0, since_ms: clock.now() })
+    watched.set(session.id, { session, backlog, progress: 0, since_ms: clock.monotonic() })
     session.onClose(() => watched.delete(session.id))
   }
 
@@ -72,7 +72,7 @@ export function createSlowConsumers({ clock, ladder, meter }: { clock: Clock; la
   function judge(one: Watched): number {
     one.backlog.pushOut()
     const bytes = one.backlog.bytes()
-    const now = clock.now()
+    const now = clock.monotonic()
     const progress = one.backlog.progress()
     if (bytes === 0 || progress !== one.progress) Object.assign(one, { progress, since_ms: now })
     const isStuck = bytes > 0 && now - one.since_ms >= ladder.stuck_ms

@@ -9,11 +9,11 @@ export interface Bucket {
 
 /** Lets `per_s` through in the long run, and `burst` at once. An amount above the burst passes when the bucket is full, and is paid off after. */
 export function createBucket({ per_s, burst, clock }: { per_s: number; burst: number; clock: Clock }): Bucket {
-  let [level, at] = [burst, clock.now()]
+  let [level, at] = [burst, clock.monotonic()]
 
   function fill(): void {
-    const now = clock.now()
-    level = Math.min(burst, level + (Math.max(now - at, 0) * per_s) / 1_000)
+    const now = clock.monotonic()
+    level = Math.min(burst, level + ((now - at) * per_s) / 1_000)
     at = now
   }
 

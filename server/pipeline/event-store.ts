@@ -122,6 +122,11 @@ export function createEventStore(connection: Connection) {
     return document
   }
 
+  /** Those of the events that are there, as heads of their logs. */
+  async function headsById(ids: string[]): Promise<{ _id: string; seq: number; chain: string }[]> {
+    return collection.find({ _id: { $in: ids } }, { ...majority, projection: { seq: 1, chain: 1 } }).toArray()
+  }
+
   /** The streams of the events that are there. */
   async function streamsOf(ids: string[]): Promise<string[]> {
     const documents = await collection.find({ _id: { $in: ids } }, { ...majority, projection: { stream: 1 } }).toArray()
@@ -140,7 +145,7 @@ export function createEventStore(connection: Connection) {
     return documents.map(toStored)
   }
 
-  return { collection, insert, read, digestsById, byKey, head, streamsOf, streamOfCall, ofCall }
+  return { collection, insert, read, digestsById, byKey, head, headsById, streamsOf, streamOfCall, ofCall }
 }
 
 export type EventStore = ReturnType<typeof createEventStore>

@@ -37,7 +37,7 @@ export function createFollower({
   function look(): Promise<void> {
     const mine = (running ?? Promise.resolve())
       .then(compareHeads)
-      .catch((cause: unknown) => onTrouble('the heads of the rooms could not be compared', cause))
+      .catch((cause: unknown) => onTrouble('the look at what other nodes did was cut short', cause))
     running = mine
     return mine
   }

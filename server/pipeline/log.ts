@@ -102,7 +102,7 @@ export function createLog(options: LogOptions) {
   }
 
   function enqueue(stream: Stream, submission: Submission): void {
-    stream.used_at = clock.now()
+    stream.used_at = clock.monotonic()
     stream.queue.push(submission)
     keep(stream)
     committer.wake(stream)
@@ -128,7 +128,7 @@ export function createLog(options: LogOptions) {
       fold(stream, events)
       if (events.length < READ_AT_ONCE) break
     }
-    stream.used_at = clock.now()
+    stream.used_at = clock.monotonic()
     // What does not exist is not kept: anyone can ask for a random id.
     if (stream.head > 0) keep(stream)
     return streams.get(id) ?? stream
@@ -153,7 +153,7 @@ export function createLog(options: LogOptions) {
   async function readNews(id: string): Promise<Stream> {
     for (;;) {
       const before = await open(id)
-      before.used_at = clock.now()
+      before.used_at = clock.monotonic()
       const events = await store.read(id, { after: before.head, limit: READ_AT_ONCE })
       // Forgotten and loaded again in between: the one that is kept is the one to go on with.
       const stream = streams.get(id) ?? before

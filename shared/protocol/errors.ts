@@ -144,6 +144,12 @@ export const errors = {
     title: 'The call is not open',
     fix: 'Drop the result: the call has its one outcome already.',
   },
+  CALL_HELD: {
+    status: 409,
+    retry: 'never',
+    title: 'Another session has the call',
+    fix: 'Let the session in `facts.session_id` answer, or take it up by `resume` in `agent.hello`.',
+  },
   CHUNK_OUT_OF_ORDER: {
     status: 409,
     retry: 'after-refresh',

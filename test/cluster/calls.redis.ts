@@ -230,6 +230,23 @@ describe('calls on several nodes', () => {
     await sees(human, nodes.contract_id, seq)
     expect(human.events(nodes.contract_id).map(({ type }) => type)).to.deep.equal(['agent.unhealthy', 'agent.recovered', 'message.posted'])
   })
+
+  it('[NODE-35] a session that was taken up on another node is that one’s: the connection before has none, with and without the bus', async () => {
+    for (const hasBus of [true, false]) {
+      const old = await agentOn(0)
+      const call_id = await ask(`held ${hasBus}`)
+      await eventOf(human, 'call.started', call_id)
+      if (!hasBus) await nodes.redis.stop()
+      const back = await agentOn(1, { resume: old.session_id })
+      expect(back.session_id).to.equal(old.session_id)
+      const isOut = async () => codeOf(await old.ask('agent.heartbeat', {})) === 'HELLO_REQUIRED'
+      await stepUntil(nodes, 'the old node knows', isOut, hasBus ? 0 : 1_000)
+      expect(codeOf(await old.ask('agent.tool.result', { call_id, status: 'succeeded', output: 'old' }))).to.equal('HELLO_REQUIRED')
+      await back.must('agent.tool.result', { call_id, status: 'succeeded', output: 'new' })
+      const [end] = await endsOf(call_id)
+      expect(end).to.have.nested.property('data.output', 'new')
+    }
+  })
 })
 
 function sealOf(chunks: readonly string[]) {

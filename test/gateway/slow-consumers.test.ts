@@ -95,6 +95,28 @@ describe('clients that do not keep up', () => {
     reader.close()
   })
 
+  it('[SLOW-4] a clock that jumps an hour closes nobody who reads a moment later', async () => {
+    const writer = await join(requester)
+    const reader = await join(await signUp(hub, ['reviewer']))
+    const steps = () => metric('parley_slow_consumer_steps_total{step="closed"}')
+    const queued = () => metric('parley_queued_bytes')
+    const before = await steps()
+    tap(reader).pause()
+    // More than the kernel takes for it, and less than would be told that it lags.
+    while ((await queued()) < 10_000) {
+      await flood(writer, 1)
+      clock.advance(1_000)
+    }
+    clock.jump(3_600_000)
+    clock.advance(2_000)
+    clock.advance(2_000)
+    expect(await steps()).to.equal(before)
+    tap(reader).resume()
+    await reader.event(contract_id, 'message.posted', (event) => 'key' in event && event.key === `flood ${posted - 1}`)
+    writer.close()
+    reader.close()
+  })
+
   it('[SLOW-3] the hub counts what it does, and says so in Prometheus text', async () => {
     const response = await fetch(`${hub.url}/metrics`)
     expect(response.headers.get('content-type')).to.match(/^text\/plain/)

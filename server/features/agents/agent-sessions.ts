@@ -9,31 +9,29 @@ export interface AgentSession {
   /** The tools that it registered itself; undefined = the agent's stored set. */
   tools: ReadonlySet<string> | undefined
   hello_ms: number
+  /** The last sign of life, as it is told; and as it is measured, which no change of the clock moves. */
   last_beat_ms: number
-  unhealthy: boolean
+  beaten_at: number
 }
 
-/** The agent sessions that live on this node, oldest hello first. */
+/** The agent sessions that live on this node, oldest hello first. A session has one connection: the one of its last hello. */
 export function createAgentSessions(clock: Clock) {
   const byAgent = new Map<string, AgentSession[]>()
   const byConnection = new Map<string, AgentSession>()
 
-  /** `hello_ms` as it is stored, for all nodes must find the same session newest. */
-  function add(session: Session, { session_id, hello_ms }: { session_id: string; hello_ms: number }): AgentSession {
-    remove(session)
+  /** `hello_ms` as it is stored, for all nodes must find the same session newest. Answers what it replaces, of this connection and of the session. */
+  function add(session: Session, { session_id, hello_ms }: { session_id: string; hello_ms: number }) {
     const agent_id = session.principal.id
+    const replaced = [remove(session), ...take({ agent_id, session_id, hello_ms })].filter((gone) => gone !== undefined)
     const live: AgentSession = {
-      session_id,
-      agent_id,
-      session,
+      ...{ session_id, agent_id, session, hello_ms },
       tools: undefined,
-      hello_ms,
       last_beat_ms: clock.now(),
-      unhealthy: false,
+      beaten_at: clock.monotonic(),
     }
     byAgent.set(agent_id, [...of(agent_id), live])
     byConnection.set(session.id, live)
-    return live
+    return { live, replaced }
   }
 
   function remove(session: Session): AgentSession | undefined {
@@ -46,6 +44,12 @@ export function createAgentSessions(clock: Clock) {
     return gone
   }
 
+  /** The session was taken up by another connection: those that had it before have none until they say hello again. */
+  function take({ agent_id, session_id, hello_ms }: TakenSession): AgentSession[] {
+    const stale = of(agent_id).filter((live) => live.session_id === session_id && live.hello_ms <= hello_ms)
+    return stale.flatMap((live) => remove(live.session) ?? [])
+  }
+
   function of(agent_id: string): readonly AgentSession[] {
     return byAgent.get(agent_id) ?? []
   }
@@ -53,6 +57,7 @@ export function createAgentSessions(clock: Clock) {
   return {
     add,
     remove,
+    take,
     of,
     on: (session: Session) => byConnection.get(session.id),
     isLive: (agent_id: string, session_id: string) => of(agent_id).some((live) => live.session_id === session_id),
@@ -61,6 +66,13 @@ export function createAgentSessions(clock: Clock) {
       of(agent_id).findLast(({ tools, session }) => session.isOpen() && (tools?.has(tool) ?? true)),
     all: () => [...byConnection.values()],
   }
+}
+
+interface TakenSession {
+  agent_id: string
+  session_id: string
+  /** The hello that took it; later ones keep it. */
+  hello_ms: number
 }
 
 export type AgentSessions = ReturnType<typeof createAgentSessions>

@@ -3,27 +3,34 @@ import type { Clock } from '../../core/clock.ts'
 import type { SessionCommand } from '../../pipeline/command.ts'
 import type { AgentSessions } from './agent-sessions.ts'
 import type { Health } from './health.ts'
+import type { Illness } from './illness.ts'
 import type { AgentModels } from './model.ts'
 
 export interface HeartbeatDeps {
   models: AgentModels
   sessions: AgentSessions
   health: Health
+  illness: Illness
   clock: Clock
   heads(agent_id: string): Promise<FrameAck<'agent.heartbeat'>['heads']>
 }
 
 /** A sign of life; the answer says where the agent's rooms stand, so that it notices what it missed. It never revives what ended. */
-export function createHeartbeat({ models, sessions, health, clock, heads }: HeartbeatDeps): SessionCommand<'agent.heartbeat'> {
+export function createHeartbeat({ models, sessions, health, illness, clock, heads }: HeartbeatDeps): SessionCommand<'agent.heartbeat'> {
   return {
     kind: 'session',
     type: 'agent.heartbeat',
     async handle(session) {
       const live = sessions.on(session)
       if (live === undefined) throw new ParleyError('HELLO_REQUIRED')
-      await health.beat(live)
-      await models.sessions.updateOne({ _id: live.session_id }, { $set: { seen_at: new Date(clock.now()) } })
-      const answer = { heads: await heads(live.agent_id) }
+      const { agent_id, session_id } = live
+      health.beat(live)
+      const at = new Date(clock.now())
+      const seen = { $set: { seen_at: at, held_at: at, watched: true as const } }
+      const before = await models.sessions.findOneAndUpdate({ _id: session_id }, seen, { projection: { ill: 1 } })
+      // Whichever node told it: the row says so before the first room hears of it.
+      if (before?.ill) await illness.recover(agent_id, session_id)
+      const answer = { heads: await heads(agent_id) }
       return { ack: () => answer }
     },
   }

@@ -1,6 +1,7 @@
 export { type AgentSessions, createAgentSessions } from './agent-sessions.ts'
 export { createHealth } from './health.ts'
 export { createHeartbeat } from './heartbeat.ts'
+export { createIllness } from './illness.ts'
 export { markRecovered, markUnhealthy } from './mark-health.ts'
 export { createAgentModels } from './model.ts'
 export { createReach } from './reach.ts'

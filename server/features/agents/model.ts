@@ -7,14 +7,24 @@ export interface AgentSessionDocument {
   agent_name: string
   agent_version: string
   started_at: Date
-  /** The last sign of life: hello, heartbeat, or the loss of its connection. */
+  /** The last sign of life: hello or heartbeat. */
   seen_at: Date
+  /** When its connection was lost, of one that is not live. */
+  lost_at?: Date
   /** The node that holds its connection, and since when. */
   node_id: string
   hello_at: Date
   /** When that node last said so: a node that is dead says nothing more. */
   held_at: Date
   live: boolean
+  /** Its silence is to be told: it has not hung up, nor is it told already. */
+  watched?: true
+  /** Its agent was told unhealthy for it, or may have been: whoever hears of the agent again tells it recovered. */
+  ill?: true
+  /** Which node tells it now, by the end of its lease. */
+  claimed_until?: Date
+  /** Set while nothing more can follow from it. */
+  expires_at?: Date
   /** The tools that it registered itself; null = the agent's stored set. */
   tools: string[] | null
 }

@@ -5,14 +5,16 @@ import { byOf, type Principal } from '../../core/principal.ts'
 import type { Background } from '../../pipeline/background.ts'
 import type { SessionCommand } from '../../pipeline/command.ts'
 import type { Session } from '../../pipeline/session.ts'
-import type { AgentSessions } from './agent-sessions.ts'
+import type { AgentSession, AgentSessions } from './agent-sessions.ts'
 import type { Health } from './health.ts'
+import type { Illness } from './illness.ts'
 import type { AgentModels } from './model.ts'
 
 export interface HelloDeps {
   models: AgentModels
   sessions: AgentSessions
   health: Health
+  illness: Illness
   clock: Clock
   limits: Limits
   /** The open contracts of a principal, with the head of each log. */
@@ -23,6 +25,11 @@ export interface HelloDeps {
   sendOpenCalls(agent_ids: string[]): Promise<void>
   /** The session's connection was lost; its running calls are abandoned unless it comes back. */
   onLost(agent_id: string, session_id: string): Promise<void>
+  /** Until when a session is kept that is held now. */
+  keptUntil(): number
+  noteLoss(session_id: string): void
+  /** Tells the other nodes that the session has its connection here now. */
+  tellTaken(taken: { agent_id: string; session_id: string }): void
   background: Background
   /** Names this node among those of one database. */
   node_id: string
@@ -30,7 +37,8 @@ export interface HelloDeps {
 
 /** An agent says who it is and which protocol it speaks; from here on it can register tools and be called. */
 export function createSayHello(deps: HelloDeps): SessionCommand<'agent.hello'> {
-  const { models, sessions, health, clock, limits, background } = deps
+  const { models, sessions, health, illness, clock, limits, background } = deps
+  const followed = new WeakSet<Session>()
 
   async function handle(session: Session, frame: Frame<'agent.hello'>) {
     const { protocol } = frame
@@ -43,11 +51,17 @@ export function createSayHello(deps: HelloDeps): SessionCommand<'agent.hello'> {
     const { principal } = session
     await deps.requireGood(principal)
     const hello_ms = clock.now()
-    const session_id = await takeUp(principal.id, frame, hello_ms)
+    const session_id = await takeUp(session, frame, hello_ms)
     const contracts = await deps.openContracts(principal.id)
-    const live = sessions.add(session, { session_id, hello_ms })
+    const { live, replaced } = sessions.add(session, { session_id, hello_ms })
+    for (const gone of replaced) {
+      health.forget(gone)
+      // This connection had another session, and has taken up this one: that other one hung up.
+      if (gone.session_id !== session_id) end(gone, { graceful: true })
+    }
     health.watch(live)
-    session.onClose((graceful) => lose(session, graceful))
+    if (!followed.has(session)) session.onClose((graceful) => lose(session, graceful))
+    followed.add(session)
 
     const welcome: Welcome = {
       protocol: PROTOCOL,
@@ -61,40 +75,58 @@ export function createSayHello(deps: HelloDeps): SessionCommand<'agent.hello'> {
       ack: () => welcome,
       afterwards: () => {
         session.send('core.welcome', welcome)
-        const open = contracts.map(({ contract_id }) => contract_id)
-        background.run('a recovery was not recorded', health.beat(live, open))
+        background.run('a recovery was not recorded', illness.recoverIfIll(principal.id, session_id))
         background.run('open calls were not sent again', deps.sendOpenCalls([principal.id]))
       },
     }
   }
 
-  /** The session of before when it is this agent's, else a new one. */
-  async function takeUp(agent_id: string, { resume, agent: { name, version } }: Frame<'agent.hello'>, hello_ms: number): Promise<string> {
+  /** The session that it names when that is this agent's; else the one that this connection has; else a new one. */
+  async function takeUp(session: Session, { resume, agent: { name, version } }: Frame<'agent.hello'>, hello_ms: number): Promise<string> {
+    const agent_id = session.principal.id
     const at = new Date(hello_ms)
-    const held = { node_id: deps.node_id, live: true, seen_at: at, hello_at: at, held_at: at }
+    const held = { node_id: deps.node_id, live: true, watched: true as const, seen_at: at, hello_at: at, held_at: at }
     const about = { agent_name: name, agent_version: version, tools: null, ...held }
-    if (resume !== undefined) {
-      const { matchedCount } = await models.sessions.updateOne({ _id: resume, agent_id }, { $set: about })
-      if (matchedCount === 1) return resume
+    for (const _id of [resume, sessions.on(session)?.session_id]) {
+      if (_id === undefined) continue
+      const { matchedCount } = await models.sessions.updateOne({ _id, agent_id }, { $set: about })
+      if (matchedCount === 0) continue
+      deps.tellTaken({ agent_id, session_id: _id })
+      return _id
     }
     const _id = uuidv7({ msecs: hello_ms })
-    await models.sessions.insertOne({ _id, agent_id, ...about, started_at: at })
+    await models.sessions.insertOne({ _id, agent_id, ...about, started_at: at, expires_at: new Date(deps.keptUntil()) })
     return _id
   }
 
   function lose(session: Session, graceful: boolean): void {
     const gone = sessions.remove(session)
     if (gone === undefined) return
-    health.lose(gone, graceful)
-    const { agent_id, session_id } = gone
+    // A lost connection goes on being watched: it must be missed when it does not come back.
+    if (graceful) health.forget(gone)
+    end(gone, { graceful })
+  }
+
+  function end({ agent_id, session_id }: AgentSession, { graceful }: { graceful: boolean }): void {
     if (sessions.isLive(agent_id, session_id)) return
+    deps.noteLoss(session_id)
+    background.run('a lost session was not recorded', recordLoss({ agent_id, session_id, graceful }))
+  }
+
+  async function recordLoss({
+    agent_id,
+    session_id,
+    graceful,
+  }: {
+    agent_id: string
+    session_id: string
+    graceful: boolean
+  }): Promise<void> {
+    const gone = { $set: { lost_at: new Date(clock.now()), live: false }, ...(graceful ? { $unset: { watched: '' as const } } : {}) }
     // Only while it is this node's: on another one it may have come back already.
-    const mine = { _id: session_id, node_id: deps.node_id }
-    const recorded = models.sessions.updateOne(mine, { $set: { seen_at: new Date(clock.now()), live: false } })
-    background.run(
-      'a lost session was not recorded',
-      recorded.then(() => deps.onLost(agent_id, session_id)),
-    )
+    await models.sessions.updateOne({ _id: session_id, node_id: deps.node_id }, gone)
+    await deps.onLost(agent_id, session_id)
+    if (graceful) await illness.reconsider(agent_id)
   }
 
   return { kind: 'session', type: 'agent.hello', handle }

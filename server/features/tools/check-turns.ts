@@ -32,8 +32,8 @@ export function createCheckTurns({ clock, thread }: { clock: Clock; thread: Retu
 
   function costOf(agent_id: string): { since_ms: number; cost_ms: number } {
     const known = costs.get(agent_id)
-    if (known !== undefined && clock.now() - known.since_ms < MINUTE_MS) return known
-    return { since_ms: clock.now(), cost_ms: 0 }
+    if (known !== undefined && clock.monotonic() - known.since_ms < MINUTE_MS) return known
+    return { since_ms: clock.monotonic(), cost_ms: 0 }
   }
 
   /** Throws RATE_LIMITED when the agent's schemas were too slow for too long. */
@@ -42,7 +42,7 @@ export function createCheckTurns({ clock, thread }: { clock: Clock; thread: Retu
     if (cost_ms >= MOST_COST_MS)
       throw new ParleyError('RATE_LIMITED', {
         detail: "the agent's schemas took too long to compile or to check",
-        retry_after_ms: since_ms + MINUTE_MS - clock.now(),
+        retry_after_ms: Math.ceil(since_ms + MINUTE_MS - clock.monotonic()),
       })
   }
 

@@ -9,6 +9,7 @@ import type { CallStreams } from './call-streams.ts'
 import type { CallTurns } from './call-turns.ts'
 import { openCall } from './open-call.ts'
 import { refuseUnlessAgent } from './refuse-unless-agent.ts'
+import { refuseUnlessHolder } from './start-on-sign.ts'
 
 export interface StreamDeps {
   log: Log
@@ -17,7 +18,9 @@ export interface StreamDeps {
   /** Shows the chunk to the room, on every node. */
   show(chunk: Push<'chunk'>): void
   contractOfCall(call_id: string): Promise<string>
-  startCall(contract_id: string, call_id: string, session: Session): Promise<boolean>
+  startCall(contract_id: string, call_id: string, session: Session): Promise<string | undefined>
+  /** The session that the connection said hello for. */
+  sessionOn(session: Session): string | undefined
 }
 
 /** A piece of a running call's output: shown to the room at once, in order, and not history. The terminal event seals what it came to. */
@@ -28,11 +31,12 @@ export function createStreamChunk({
   show,
   contractOfCall,
   startCall,
+  sessionOn,
 }: StreamDeps): SessionCommand<'agent.tool.stream'> {
   async function handle(session: Session, frame: Frame<'agent.tool.stream'>) {
     // In turn: chunks and the result of a call take effect in the order in which they came, even when nobody waits for the answers.
     const taken = turns.take(frame.call_id, () => take(session, frame))
-    await taken.then(({ saved }) => saved).catch((error: unknown) => unlessOver(frame.call_id, error))
+    await taken.then(({ saved }) => saved).catch((error: unknown) => unlessOver(session, frame.call_id, error))
     return { ack: () => ({}) }
   }
 
@@ -46,23 +50,26 @@ export function createStreamChunk({
     if (openCall(room, call_id).state !== 'running') await startCall(contract_id, call_id, session)
     const started = await log.open(stream)
     const { fresh, saved } = await streams.take({ call_id, seq, chunk, term: started.room.floor.term }, () =>
-      mustRun(log.cached(stream)?.room ?? started.room, call_id),
+      mustRun(session, log.cached(stream)?.room ?? started.room, call_id),
     )
     if (fresh) show({ contract_id, call_id, seq, chunk })
     return { saved }
   }
 
-  function mustRun(room: RoomView, call_id: string): void {
+  function mustRun(session: Session, room: RoomView, call_id: string): void {
     refuseWhenEnded(room)
-    const { state } = openCall(room, call_id)
-    if (state !== 'running') throw new ParleyError('CALL_NOT_OPEN', { call_id, state })
+    const call = openCall(room, call_id)
+    if (call.state !== 'running') throw new ParleyError('CALL_NOT_OPEN', { call_id, state: call.state })
+    const sender = sessionOn(session)
+    if (sender === undefined) throw new ParleyError('HELLO_REQUIRED')
+    refuseUnlessHolder(call, sender)
   }
 
   /** Another node may be writing the outcome, or has: then it is not a matter of trying again. */
-  async function unlessOver(call_id: string, error: unknown): Promise<never> {
+  async function unlessOver(session: Session, call_id: string, error: unknown): Promise<never> {
     if (error instanceof ParleyError && error.code === 'UNAVAILABLE') {
       const { room } = await log.refresh(streamOf(await contractOfCall(call_id)))
-      mustRun(room, call_id)
+      mustRun(session, room, call_id)
     }
     throw error
   }
