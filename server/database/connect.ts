@@ -1,5 +1,6 @@
 import mongoose, { type Connection } from 'mongoose'
 import { v7 as uuidv7 } from 'uuid'
+import { endDeadWrites } from './end-dead-writes.ts'
 
 export interface Database {
   connection: Connection
@@ -9,7 +10,7 @@ export interface Database {
 }
 
 // A database that is down is told to the sender within seconds; the driver itself goes on trying.
-// The monitor looks often: when all connections close at once, driver 7.8 may wait for ever on a dead one until the next look.
+// The monitor looks often, so that what waits for a server does not wait long once it is back.
 const TIMEOUTS = {
   ...{ serverSelectionTimeoutMS: 3_000, connectTimeoutMS: 3_000, socketTimeoutMS: 20_000 },
   ...{ heartbeatFrequencyMS: 500, minHeartbeatFrequencyMS: 500 },
@@ -26,13 +27,14 @@ export async function connectDatabase(uri: string, { kind, name }: { kind: Datab
     retryWrites: false,
     ...(name === undefined ? {} : { dbName: name }),
   }
+  endDeadWrites()
   const connection = await mongoose.createConnection(uri, options).asPromise()
   return {
     connection,
     kind,
     ping: async () => {
       try {
-        await connection.db?.command({ ping: 1 }, { timeoutMS: PING_MS })
+        await connection.db?.command({ ping: 1 }, { signal: AbortSignal.timeout(PING_MS) })
         return true
       } catch {
         // Not answering is the answer.
