@@ -1,6 +1,6 @@
-import { constants } from 'node:os'
 import { type Database, open } from 'lmdb'
 import { MongoRefusal } from './errors.ts'
+import { isForWantOfSpace } from './full-disk.ts'
 
 export type Entry = { key: Buffer; value: Buffer }
 export type Stretch = { entries: Entry[]; isEnd: boolean }
@@ -31,8 +31,6 @@ const MAP_BYTES = 256 * 1024 ** 3
 // With 8 KiB pages LMDB takes keys of up to 4026 bytes.
 const PAGE_BYTES = 8192
 export const MAX_KEY_BYTES = 4000
-
-const { ENOSPC } = constants.errno
 
 type Job = { run: () => unknown; resolve: (result: never) => void; reject: (error: unknown) => void }
 type Outcome = { job: Job; result?: unknown; error?: unknown }
@@ -88,7 +86,7 @@ export function openStorage({ path, mode, onFatal }: StorageOptions): Storage {
    * fsync above all, nobody knows what the disk holds: refused too, and a fresh process reads what is really there.
    */
   function failCommit(jobs: Job[], error: unknown) {
-    const isFull = (error as { code?: unknown }).code === ENOSPC
+    const isFull = isForWantOfSpace(error, path)
     const refusal = isFull ? new MongoRefusal(14031, 'the disk is full: nothing of this command was written') : error
     for (const job of jobs) job.reject(refusal)
     if (!isFull) onFatal(error)
