@@ -25,7 +25,7 @@ import type { LogEvent } from './gateway/logger.ts'
 import { createMeter } from './gateway/meter.ts'
 import { proveFanOut } from './gateway/prove-fan-out.ts'
 import type { Ladder } from './gateway/slow-consumers.ts'
-import { createSockets, NAMESPACE } from './gateway/sockets.ts'
+import { createSockets, NAMESPACE, type Pings } from './gateway/sockets.ts'
 import { createDoorWatch } from './pipeline/door-watch.ts'
 import { noPeers } from './pipeline/peers.ts'
 import { noteHub, runningHubs } from './running-hubs.ts'
@@ -39,6 +39,8 @@ export interface HubOptions {
   rates?: Rates
   /** When a client that does not keep up is treated how. */
   ladder?: Ladder
+  /** When a connection that gives no sign of life is given up. */
+  pings?: Pings
   /** How frames leave; must prove itself before it is used. */
   fanOut?: FanOut
   /** The database's name on the server, when several hubs of a test share one. */
@@ -64,6 +66,7 @@ export async function composeHub({
   limits = { ...defaultLimits, ...config.limits },
   rates = { ...defaultRates, ...config.rates },
   ladder,
+  pings,
   fanOut: wanted = createFanOut(NAMESPACE),
   database_name,
 }: HubOptions): Promise<Hub> {
@@ -122,6 +125,7 @@ export async function composeHub({
     const sockets = createSockets(listening.server, {
       ...{ clock, limits, logEvent, meter, fanOut, admit: admission.socket, addressOf, onTurnedAway, conformance: config.conformance },
       ...(ladder === undefined ? {} : { ladder }),
+      ...(pings === undefined ? {} : { pings }),
       ...(cluster === undefined ? {} : { adapter: cluster.createAdapter }),
     })
     const features = await composeFeatures({

@@ -27,6 +27,11 @@ export interface Admission {
   expires_at_ms: number | null
 }
 
+export interface Pings {
+  every_ms: number
+  patience_ms: number
+}
+
 export interface SocketDeps {
   clock: Clock
   limits: Limits
@@ -36,6 +41,8 @@ export interface SocketDeps {
   ladder?: Ladder
   /** Joins this node to others; without it there is one. */
   adapter?: (nsp: Namespace) => Adapter
+  /** How often a connection is asked for a sign of life, and how long it may take over it; Socket.IO's own times when left out. */
+  pings?: Pings
   /** For protocol test suites. */
   conformance?: boolean | undefined
   /** Throws UNAUTHENTICATED. */
@@ -66,6 +73,7 @@ export function createSockets(http: HttpServer, deps: SocketDeps) {
     transports: ['websocket', 'polling'],
     // Nothing is served to other origins; a browser elsewhere cannot even poll.
     cors: { origin: false },
+    ...(deps.pings ? { pingInterval: deps.pings.every_ms, pingTimeout: deps.pings.patience_ms } : {}),
     ...(deps.conformance ? conformanceOptions : {}),
   })
   if (deps.conformance) addEchoes(io)

@@ -8,6 +8,7 @@ import { launchEmbedded } from '../../server/database/embedded/launch.ts'
 import type { FanOut } from '../../server/gateway/fan-out.ts'
 import type { LogEvent } from '../../server/gateway/logger.ts'
 import { defaultLadder, type Ladder } from '../../server/gateway/slow-consumers.ts'
+import type { Pings } from '../../server/gateway/sockets.ts'
 import { defaultLimits, type Limits, type Rates } from '../../shared/protocol/index.ts'
 import { wideRates } from './wide-rates.ts'
 
@@ -40,6 +41,7 @@ export interface TestHubOptions {
   clock?: Clock
   limits?: Partial<Limits>
   ladder?: Partial<Ladder>
+  pings?: Pings
   fanOut?: FanOut
   /** Another hub's database, to be the second hub on it, or the same one after a restart. */
   like?: Pick<TestHub, 'mongodb_uri' | 'database_name' | 'data_dir'>
@@ -73,6 +75,7 @@ export async function startHub({
   limits,
   rates,
   ladder,
+  pings,
   fanOut,
   like,
   redis_url,
@@ -111,6 +114,7 @@ export async function startHub({
     ...{ config, logEvent, database_name, limits: { ...defaultLimits, ...limits } },
     ...(clock === undefined ? {} : { clock }),
     ...(ladder === undefined ? {} : { ladder: { ...defaultLadder, ...ladder } }),
+    ...(pings === undefined ? {} : { pings }),
     ...(fanOut === undefined ? {} : { fanOut }),
   })
 
