@@ -75,7 +75,7 @@ export function startPoster({ person, rooms, url, secondUrl, history, random }: 
     const sent = new Map<Frame, Promise<void>>()
     while (!isFinishing || outbox.length > 0) {
       if (!isFinishing && outbox.length < IN_FLIGHT) makeFrame()
-      for (const frame of outbox) if (!sent.has(frame)) sent.set(frame, post(mine, frame))
+      for (const frame of outbox) if (!sent.has(frame)) sent.set(frame, watched(post(mine, frame)))
       const [first] = outbox
       if (outbox.length >= IN_FLIGHT || isFinishing) await Promise.race([lost, first && sent.get(first)])
       await Promise.race([lost, delay(PACE_MS)])
@@ -133,13 +133,20 @@ export function startPoster({ person, rooms, url, secondUrl, history, random }: 
     history.putOff(frame.contract_id, person.id, frame.key)
     const other = io(`${where}/rooms`, { auth: person.auth, transports: ['websocket'], forceNew: true, reconnection: false })
     try {
-      const answer = await other.timeout(ACK_MS).emitWithAck('message.post', frame)
+      const refused = new Promise<never>((_, reject) => other.once('connect_error', reject))
+      const answer = await Promise.race([refused, other.timeout(ACK_MS).emitWithAck('message.post', frame)])
       if (answer.ok) history.acked(frame.contract_id, person.id, { ...frame, ...answer })
     } catch {
       // The first connection goes on with it.
     } finally {
       other.disconnect()
     }
+  }
+
+  /** Only the first of a connection's frames is waited for; the others end with it. */
+  function watched(posted: Promise<void>): Promise<void> {
+    posted.catch(() => undefined)
+    return posted
   }
 
   return {

@@ -1,14 +1,13 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
-import { io } from 'socket.io-client'
-import { connectDatabase } from '../../server/database/connect.ts'
-import { OWNER_FILE, socketPathIn } from '../../server/database/embedded/socket-path.ts'
+import { startCaller } from '../harness/caller.ts'
+import { killDatabase, nothingIsOwed } from '../harness/embedded-process.ts'
 import { createHistory, type History } from '../harness/history.ts'
 import { freePort, type HubProcess, startHubProcess } from '../harness/hub-process.ts'
-import { api, openContract, type Person, signUp } from '../harness/people.ts'
+import { api, openContract, signUp } from '../harness/people.ts'
 import { startPoster } from '../harness/poster.ts'
 import { createRandom, seedOf } from '../harness/random.ts'
 import { readLog } from '../harness/read-log.ts'
@@ -38,7 +37,7 @@ describe('kill -9', () => {
       const agent = startStreamingAgent({ person: first.provider, url, parts: PARTS })
       const posters = [first.requester, ...others].map((person) => startPoster({ person, rooms, url, history, random }))
       await agent.ready
-      const calls = startCalls({ person: first.requester, contract_id: first.contract_id, url, ended: agent.ended })
+      const calls = startCaller({ person: first.requester, contract_id: first.contract_id, url, ended: agent.ended })
 
       const recoveries: number[] = []
       for (let round = 0; round < ROUNDS; round++) {
@@ -75,78 +74,6 @@ describe('kill -9', () => {
     }
   })
 })
-
-async function killDatabase(data_dir: string): Promise<void> {
-  const { pid } = JSON.parse(await readFile(join(data_dir, 'database', OWNER_FILE), 'utf8'))
-  process.kill(pid, 'SIGKILL')
-}
-
-/** One streamed call after the other, and between them calls that nobody ever answers: each with its key, until it is acknowledged. */
-function startCalls({
-  person,
-  contract_id,
-  url,
-  ended,
-}: {
-  person: Person
-  contract_id: string
-  url(): string
-  ended(call_id: string): Promise<void>
-}) {
-  const written: string[] = []
-  const slept: Promise<string>[] = []
-  let isFinishing = false
-  const running = (async () => {
-    while (!isFinishing) {
-      const call_id = await call({ key: `write-${written.length}`, tool: 'write', timeout_ms: 60_000 })
-      written.push(call_id)
-      await ended(call_id)
-    }
-  })()
-
-  async function call(frame: { key: string; tool: string; timeout_ms: number }): Promise<string> {
-    for (;;) {
-      const socket = io(`${url()}/rooms`, { auth: person.auth, transports: ['websocket'], forceNew: true, reconnection: false })
-      try {
-        const answer = await socket.timeout(2_000).emitWithAck('tool.call', { contract_id, input: {}, ...frame })
-        if (answer.ok) return answer.call_id
-      } catch {
-        // The hub is away.
-      } finally {
-        socket.disconnect()
-      }
-      await delay(50)
-    }
-  }
-
-  return {
-    sleep: (key: string) => void slept.push(call({ key, tool: 'sleep', timeout_ms: 1_500 })),
-    finish: async () => {
-      isFinishing = true
-      await running
-      return { written, slept: await Promise.all(slept) }
-    },
-  }
-}
-
-/** Waits until no event waits for a reactor and no timer is left: what was owed before a kill has been paid after it. */
-async function nothingIsOwed(data_dir: string): Promise<void> {
-  const uri = `mongodb://${encodeURIComponent(socketPathIn(join(data_dir, 'database')))}/`
-  const { connection } = await connectDatabase(uri, { kind: 'embedded', name: 'parley' })
-  try {
-    for (const until = performance.now() + 20_000; ; ) {
-      const [pending, timers] = await Promise.all([
-        connection.collection('events').countDocuments({ pending: { $exists: true } }),
-        connection.collection('timers').countDocuments({}),
-      ])
-      if (pending + timers === 0) return
-      if (performance.now() > until) throw new Error(`${pending} events are pending and ${timers} timers are left`)
-      await delay(100)
-    }
-  } finally {
-    await connection.close()
-  }
-}
 
 async function checkRooms(hub: HubProcess, { rooms, history, seed }: { rooms: string[]; history: History; seed: number }): Promise<void> {
   for (const contract_id of rooms) {
