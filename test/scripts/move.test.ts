@@ -42,7 +42,9 @@ describe('scripts/move', () => {
 async function logOf(hub: HubProcess, contract_id: string): Promise<unknown> {
   const bearer = hub.operator_token
   const verified = await api(hub, 'GET', `/contracts/${contract_id}/log/verify`, { bearer })
-  return [verified.body, (await api(hub, 'GET', `/contracts/${contract_id}/events`, { bearer })).body]
+  // How far it is signed changes when a hub ends.
+  const { checkpoint: _checkpoint, ...log } = verified.body as Record<string, unknown>
+  return [log, (await api(hub, 'GET', `/contracts/${contract_id}/events`, { bearer })).body]
 }
 
 async function move({ data_dir, target }: { data_dir: string; target: string }): Promise<{ code: number | null; said: string }> {
