@@ -26,6 +26,7 @@ import type { Peers } from './pipeline/peers.ts'
 import { createReactors, mergeReactors, type ReactorTable } from './pipeline/reactors.ts'
 import { createReceive } from './pipeline/receive.ts'
 import { contractOf, createRecord, streamOf } from './pipeline/record.ts'
+import type { DeadLetter } from './pipeline/retry.ts'
 import type { Route } from './pipeline/route.ts'
 import { audienceOf, type Broadcast, type Session, type TellEvents } from './pipeline/session.ts'
 import { createSnapshotStore } from './pipeline/snapshot-store.ts'
@@ -49,6 +50,8 @@ export interface FeatureDeps {
   identity: Identity
   audit: Pick<AuditDeps, 'writer' | 'keys' | 'owner' | 'onCheckpoint'>
   onTrouble(what: string, cause: unknown): void
+  /** Background work was given up: a person must look. */
+  onDeadLetter(letter: DeadLetter): void
 }
 
 /** The features upon the road: the tables of commands, routes and reactors, and what each needs of the others. */
@@ -70,7 +73,14 @@ export async function composeFeatures(deps: FeatureDeps) {
   const audit = composeAudit({ connection, clock, log: () => log, store, ...deps.audit, onTrouble })
 
   let reactorTable: ReactorTable = {}
-  const reactors = createReactors({ store, clock, table: () => reactorTable, refresh: (stream) => log.refresh(stream), onTrouble })
+  const reactors = createReactors({
+    store,
+    clock,
+    table: () => reactorTable,
+    refresh: (stream) => log.refresh(stream),
+    onTrouble,
+    onDeadLetter: deps.onDeadLetter,
+  })
   const log = createLog({
     ...{ store, clock, epoch, onTrouble },
     snapshots: createSnapshotStore(connection),
@@ -123,7 +133,7 @@ export async function composeFeatures(deps: FeatureDeps) {
     if (frame.type === 'key.settle') return identity.keys.settle(frame.key_id)
     return frame.type === 'grants.settle' ? identity.grants.settle(frame.agent_id) : fireCall(frame)
   }
-  const timers = createTimers({ connection, clock, fire, onTrouble })
+  const timers = createTimers({ connection, clock, fire, onTrouble, onDeadLetter: deps.onDeadLetter })
   const dispatch = tools.createDispatch({
     ...{ log, timers, background },
     forTool: reach.forTool,
@@ -263,6 +273,7 @@ export async function composeFeatures(deps: FeatureDeps) {
     },
     waiting: log.waiting,
     /** What is kept in memory of rooms and of running streams. */
+    deadLetters: async () => ({ timer: await timers.deadLetters(), reactor: await reactors.deadLetters() }),
     held: () => ({ rooms: log.held(), ...streams.held() }),
     /** Answers the frames that wait. */
     async flush(): Promise<void> {

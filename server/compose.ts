@@ -22,10 +22,12 @@ import { healthRoutes } from './gateway/health-routes.ts'
 import { openApiRoutes } from './gateway/http/docs-routes.ts'
 import { listen } from './gateway/listen.ts'
 import type { LogEvent } from './gateway/logger.ts'
+import { NAMESPACE } from './gateway/measured-parser.ts'
 import { createMeter } from './gateway/meter.ts'
 import { proveFanOut } from './gateway/prove-fan-out.ts'
 import type { Ladder } from './gateway/slow-consumers.ts'
-import { createSockets, NAMESPACE, type Pings } from './gateway/sockets.ts'
+import { createSockets, type Pings } from './gateway/sockets.ts'
+import { createWriteGate } from './gateway/write-gate.ts'
 import { createDoorWatch } from './pipeline/door-watch.ts'
 import { noPeers } from './pipeline/peers.ts'
 import { noteHub, runningHubs } from './running-hubs.ts'
@@ -138,6 +140,7 @@ export async function composeHub({
       ...{ broadcastHere: sockets.broadcastHere, tellEventsHere: sockets.tellEventsHere, cut: sockets.cut },
       createPresence: cluster?.createPresence ?? createMemoryPresence,
       identity,
+      onDeadLetter: (letter) => logEvent('error', 'dead_letter', { ...letter }),
       audit: {
         ...{ writer: audit, keys: createCheckpointKeys(secret) },
         // Nobody else listens there, now or, as a rule, after a restart.
@@ -159,7 +162,8 @@ export async function composeHub({
       metrics: meter.text,
       isReady: () => ready,
     })
-    const documented = [...health, ...identity.routes, ...features.routes]
+    const writes = createWriteGate(() => ready)
+    const documented = [...health, ...identity.routes, ...features.routes].map(writes.guard)
     const routes = [...documented, ...openApiRoutes({ routes: documented, schemas: http, version, public_url })]
     listening.serve(
       composeHttp({
@@ -179,6 +183,7 @@ export async function composeHub({
       queued_bytes: sockets.queuedBytes,
       waiting_frames: features.waiting,
       held: features.held,
+      dead_letters: features.deadLetters,
     })
     meter.audit.watch(audit.waiting)
     await features.start()
@@ -206,6 +211,7 @@ export async function composeHub({
         ready = false
         // What was taken in is answered before anyone is sent away.
         sockets.shut()
+        await writes.settled()
         await features.flush()
         await closeAll()
         logEvent('info', 'hub.closed', { pid: process.pid })

@@ -7,6 +7,7 @@ import { auditFacets } from './migrations/0004-audit-facets.ts'
 import { idempotency } from './migrations/0005-idempotency.ts'
 import { userSessions } from './migrations/0006-user-sessions.ts'
 import { agentSessions } from './migrations/0007-agent-sessions.ts'
+import { deadLetters } from './migrations/0008-dead-letters.ts'
 
 /** One step of the schema. Idempotent: a crash in the middle runs it again. */
 export interface Migration {
@@ -14,7 +15,16 @@ export interface Migration {
   up(connection: Connection): Promise<void>
 }
 
-const migrations: readonly Migration[] = [firstIndexes, rateLimits, agentKeys, auditFacets, idempotency, userSessions, agentSessions]
+const migrations: readonly Migration[] = [
+  firstIndexes,
+  rateLimits,
+  agentKeys,
+  auditFacets,
+  idempotency,
+  userSessions,
+  agentSessions,
+  deadLetters,
+]
 
 interface AppliedDocument {
   _id: string

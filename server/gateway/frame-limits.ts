@@ -36,7 +36,7 @@ const provesEntry: ReadonlySet<string> = new Set(
 )
 
 /**
- * Token buckets by count and by bytes: of the connection, and by count of its principal and of the room that the frame is about. A
+ * Token buckets by count and by bytes: of the connection and of its principal, and by count of the room that the frame is about. A
  * room's bucket is for those who were let in: a stranger who only names it uses up nothing that belongs to others.
  */
 export function createFrameLimits({ limits, clock }: { limits: Limits; clock: Clock }) {
@@ -61,7 +61,11 @@ export function createFrameLimits({ limits, clock }: { limits: Limits; clock: Cl
         // The nearest first: a connection that floods does not use up what belongs to its room.
         const own = Math.max(frames.take(1), bytes.take(frame.bytes))
         if (own > 0) return own
-        const principal = sharedBucket(`principal:${session.principal.id}`, limits.principal_frames_per_s).take(1)
+        const { id } = session.principal
+        const principal = Math.max(
+          sharedBucket(`principal:${id}`, limits.principal_frames_per_s).take(1),
+          sharedBucket(`bytes:${id}`, limits.principal_bytes_per_s).take(frame.bytes),
+        )
         if (principal > 0 || frame.contract_id === undefined || !rooms.has(frame.contract_id)) return principal
         frame.isOfRoom = true
         return roomBucket(frame.contract_id).take(1)

@@ -7,6 +7,8 @@ export interface Meter extends LogMeter {
   resume(kind: 'fresh' | 'replay' | 'snapshot' | 'reset'): void
   slowConsumer(step: 'shed' | 'lagging' | 'closed'): void
   closing(code: number): void
+  /** Of an address or in all; `unheard` = not even told. */
+  refusedConnection(reason: 'address' | 'all' | 'unheard'): void
   audit: {
     dropped(): void
     watch(waiting: () => number): void
@@ -22,10 +24,13 @@ export interface Gauges {
   waiting_frames(): number
   /** What is kept in memory of rooms and of running streams. */
   held(): { rooms: number; streams: number; bytes: number }
+  /** Background work that was given up, by kind. */
+  dead_letters(): Promise<{ timer: number; reactor: number }>
   /** Frames written straight to TCP, and handed to engine.io's queue. */
   written(): { direct: number; queued: number }
 }
 
+const COUNT_EVERY_MS = 1_000
 const MILLISECONDS = [0.5, 1, 2, 4, 8, 15, 30, 60, 125, 250, 500, 1_000, 5_000]
 
 export function createMeter(): Meter {
@@ -49,6 +54,7 @@ export function createMeter(): Meter {
   const frames = counter('frames_total', 'Frames by type and outcome', ['type', 'outcome'])
   const resumes = counter('joins_total', 'Joins by the kind of their replay', ['kind'])
   const slow = counter('slow_consumer_steps_total', 'Steps of the ladder for clients that do not keep up', ['step'])
+  const refusedConnections = counter('connections_refused_total', 'Connections refused for their number', ['reason'])
   const closings = counter('closings_total', 'Connections that the hub closed, by code', ['code'])
 
   const droppedAudits = counter('audit_dropped_total', 'Audit events that found no room while the database was away')
@@ -74,18 +80,34 @@ export function createMeter(): Meter {
     frame: (type, outcome) => frames.inc({ type, outcome }),
     resume: (kind) => resumes.inc({ kind }),
     slowConsumer: (step) => slow.inc({ step }),
+    refusedConnection: (reason) => refusedConnections.inc({ reason }),
     closing: (code) => closings.inc({ code: String(code) }),
     audit: {
       dropped: () => droppedAudits.inc(),
       watch: (waiting) => gauge('audit_waiting', 'Audit events that wait for the database', waiting),
     },
-    watch: ({ connections, queued_bytes, waiting_frames, held, written }) => {
+    watch: ({ connections, queued_bytes, waiting_frames, held, dead_letters, written }) => {
       gauge('connections', 'Open connections', connections)
       gauge('queued_bytes', 'Bytes that clients have not read yet', queued_bytes)
       gauge('waiting_frames', 'Frames that wait for the database', waiting_frames)
       gauge('rooms', 'Rooms that are kept in memory', () => held().rooms)
       gauge('streams', 'Streams of running calls that are kept in memory', () => held().streams)
       gauge('stream_bytes', 'Bytes of these streams', () => held().bytes)
+      let counted_at = Number.NEGATIVE_INFINITY
+      new Gauge({
+        name: 'parley_dead_letters',
+        help: 'Background work that was given up and waits for a person, by kind',
+        labelNames: ['kind'],
+        registers,
+        async collect() {
+          // Whoever asks more often gets the last count: the route is open, and each count is a look into the database.
+          if (performance.now() - counted_at < COUNT_EVERY_MS) return
+          counted_at = performance.now()
+          // A database that is away must not hide the other numbers.
+          const counts = await dead_letters().catch(() => ({}))
+          for (const [kind, count] of Object.entries(counts)) this.set({ kind }, count)
+        },
+      })
       new Counter({
         name: 'parley_written_total',
         help: 'Frames to clients by their way: written straight to TCP, or queued by engine.io',

@@ -11,11 +11,12 @@ import type { Broadcast, Session, TellEvents } from '../pipeline/session.ts'
 import { backlogOf } from './backlog.ts'
 import { addEchoes, conformanceOptions } from './conformance.ts'
 import { createCredentialCut } from './credential-cut.ts'
+import { createCrowd } from './crowd.ts'
 import type { FanOut } from './fan-out.ts'
 import { openDoor } from './frame-door.ts'
 import { createFrameLimits } from './frame-limits.ts'
 import type { LogEvent } from './logger.ts'
-import { measuredParser } from './measured-parser.ts'
+import { measuredParser, NAMESPACE, openParser } from './measured-parser.ts'
 import type { Meter } from './meter.ts'
 import { refusalOf } from './problem.ts'
 import { createSlowConsumers, defaultLadder, type Ladder } from './slow-consumers.ts'
@@ -54,7 +55,6 @@ export interface SocketDeps {
 
 /** Above the largest frame, so that a frame which is too large is refused and its socket lives. */
 const LARGEST_MESSAGE = 1_048_576
-export const NAMESPACE = '/rooms'
 const DRAIN_SLICE = 200
 const DRAIN_SPREAD_MS = 1_000
 // A client that does not read must not keep the others from being sent away.
@@ -65,11 +65,13 @@ export function createSockets(http: HttpServer, deps: SocketDeps) {
   const { clock, limits, logEvent, meter, fanOut } = deps
   const frameLimits = createFrameLimits({ limits, clock })
   const slowConsumers = createSlowConsumers({ clock, ladder: deps.ladder ?? defaultLadder, meter })
+  const crowd = createCrowd({ limits, addressOf: deps.addressOf, meter })
   const io = new Server(http, {
     maxHttpBufferSize: LARGEST_MESSAGE,
     serveClient: false,
     ...(deps.adapter === undefined ? {} : { adapter: deps.adapter as never }),
-    parser: measuredParser,
+    parser: deps.conformance ? openParser : measuredParser,
+    allowRequest: (request, answer) => answer(null, crowd.mayKnock(request)),
     transports: ['websocket', 'polling'],
     // Nothing is served to other origins; a browser elsewhere cannot even poll.
     cors: { origin: false },
@@ -82,10 +84,14 @@ export function createSockets(http: HttpServer, deps: SocketDeps) {
   const cut = createCredentialCut({ sessions, membersOf: (audience) => rooms.adapter.rooms.get(audience) ?? [] })
   let receive: Receive | undefined
 
+  io.engine.on('connection', (conn: { request: IncomingMessage; once(event: 'close', run: () => void): void }) => {
+    conn.once('close', crowd.enter(conn.request))
+  })
+
   rooms.use((socket, next) => {
     const { auth, headers } = socket.handshake
     const ip = deps.addressOf(socket.request)
-    deps.admit({ auth, cookie: headers.cookie, origin: headers.origin }).then(
+    admit(ip, { auth, cookie: headers.cookie, origin: headers.origin }).then(
       (admission) => {
         socket.data = admission
         logEvent('debug', 'socket.admitted', { ip, principal_id: admission.principal.id })
@@ -101,6 +107,11 @@ export function createSockets(http: HttpServer, deps: SocketDeps) {
       },
     )
   })
+
+  async function admit(ip: string, handshake: Parameters<SocketDeps['admit']>[0]): Promise<Admission> {
+    crowd.refuseWhenFull(ip)
+    return deps.admit(handshake)
+  }
 
   rooms.on('connection', (socket) => {
     const { principal, expires_at_ms } = socket.data as Admission

@@ -1,7 +1,7 @@
 import type { EventType } from '../../shared/protocol/index.ts'
 import type { Clock } from '../core/clock.ts'
 import { type EventDocument, type EventStore, eventId, type StoredEvent, toStored } from './event-store.ts'
-import { isFree, LONGEST_WAIT_MS, MOST_ATTEMPTS, reasonOf, waitAfter, willPass } from './retry.ts'
+import { type DeadLetter, isFree, LONGEST_WAIT_MS, MOST_ATTEMPTS, reasonOf, waitAfter, willPass } from './retry.ts'
 
 /** Does what follows from an event. At least once, so idempotent by stream and seq; its outcome comes back as a frame. */
 export type React = (stream: string, stored: StoredEvent) => Promise<void>
@@ -11,6 +11,7 @@ const SWEEP_EVERY_MS = 5_000
 /** How long a node has for an event that it took up before another may. */
 const LEASE_MS = 30_000
 const MOST_AT_ONCE = 100
+const MOST_COUNTED = 10_000
 
 /**
  * An event that concerns a reactor is stored with `pending`, which is unset when all of them are done; so nothing is forgotten by a
@@ -23,6 +24,7 @@ export function createReactors({
   table,
   refresh,
   onTrouble,
+  onDeadLetter = () => {},
 }: {
   store: EventStore
   clock: Clock
@@ -30,6 +32,8 @@ export function createReactors({
   /** Folds the stream up to its end, so that no reactor to another node's event looks at a room from before it. */
   refresh?(stream: string): Promise<unknown>
   onTrouble(what: string, cause: unknown): void
+  /** What follows from an event is given up. */
+  onDeadLetter?(letter: DeadLetter): void
 }) {
   const under_way = new Map<string, Promise<void>>()
   const finished: string[] = []
@@ -80,7 +84,8 @@ export function createReactors({
     const later: Partial<EventDocument> = { react_attempts: attempts, react_until: new Date(now + waitAfter(attempts)) }
     const dead: Partial<EventDocument> = { dead_letter: { at: new Date(now), attempts, error: reasonOf(cause) } }
     const update = attempts < MOST_ATTEMPTS ? { $set: later } : { $set: dead, $unset: { pending: '', react_until: '', react_attempts: '' } }
-    await store.collection.updateOne({ _id, pending: { $exists: true } }, update as object)
+    const { matchedCount } = await store.collection.updateOne({ _id, pending: { $exists: true } }, update as object)
+    if (matchedCount === 1 && attempts >= MOST_ATTEMPTS) onDeadLetter({ kind: 'reactor', id: _id, attempts, error: reasonOf(cause) })
   }
 
   /** Takes up what was left behind, oldest first. Answers how many. */
@@ -135,7 +140,10 @@ export function createReactors({
     while (under_way.size > 0) await Promise.allSettled(under_way.values())
   }
 
-  return { takeUp, sweep, start, close, settled }
+  /** How many events wait for a person, because what follows from them was given up. */
+  const deadLetters = () => store.collection.countDocuments({ 'dead_letter.at': { $gte: new Date(0) } }, { limit: MOST_COUNTED })
+
+  return { deadLetters, takeUp, sweep, start, close, settled }
 }
 
 export type Reactors = ReturnType<typeof createReactors>

@@ -6,6 +6,14 @@ export const MOST_ATTEMPTS = 12
 const FIRST_WAIT_MS = 2_000
 export const LONGEST_WAIT_MS = 30 * 60_000
 
+/** Background work that was given up. */
+export interface DeadLetter {
+  kind: 'timer' | 'reactor'
+  id: string
+  attempts: number
+  error: string
+}
+
 /** The pause before the next try, doubled with each failure. */
 export function waitAfter(attempts: number): number {
   return Math.min(FIRST_WAIT_MS * 2 ** (attempts - 1), LONGEST_WAIT_MS)

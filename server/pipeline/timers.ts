@@ -2,7 +2,7 @@ import { type Connection, type mongo, Schema } from 'mongoose'
 import { ParleyError } from '../../shared/protocol/index.ts'
 import type { Clock } from '../core/clock.ts'
 import type { SystemFrames } from './command.ts'
-import { isFree, MOST_ATTEMPTS, reasonOf, waitAfter, willPass } from './retry.ts'
+import { type DeadLetter, isFree, MOST_ATTEMPTS, reasonOf, waitAfter, willPass } from './retry.ts'
 
 /** A look at a key that may have ended, or at an agent's permissions that may not be told. */
 export type HubLook = { type: 'key.settle'; key_id: string } | { type: 'grants.settle'; agent_id: string }
@@ -34,9 +34,13 @@ export interface TimerDocument {
 export type Fired = { done: true } | { due_ms: number }
 
 const POLL_EVERY_MS = 1_000
-/** Longer than any frame waits for the log. */
+/**
+ * So long a node that died keeps others from its timers. A frame may take longer, where chunks and the log are slow: then another node
+ * sends it too, under the same key, and the log takes it once.
+ */
 const LEASE_MS = 15_000
 const MOST_AT_ONCE = 200
+const MOST_COUNTED = 10_000
 const DUPLICATE_KEY = 11_000
 
 /**
@@ -48,12 +52,15 @@ export function createTimers({
   clock,
   fire,
   onTrouble,
+  onDeadLetter = () => {},
 }: {
   connection: Connection
   clock: Clock
   /** Throws a refusal to end the timer; UNAVAILABLE and OVERLOADED are waited out, and any other error is tried again some times. */
   fire(frame: TimerFrame): Promise<Fired>
   onTrouble(what: string, cause: unknown): void
+  /** A timer is given up. */
+  onDeadLetter?(letter: DeadLetter): void
 }) {
   const schema = new Schema<TimerDocument>({ _id: String }, { strict: false, versionKey: false, autoIndex: false, autoCreate: false })
   const collection = connection.model<TimerDocument>('Timer', schema, 'timers').collection as unknown as mongo.Collection<TimerDocument>
@@ -153,7 +160,8 @@ export function createTimers({
       return
     }
     const dead = { $set: { attempts, error, dead_at: new Date(clock.now()) }, $unset: { due_at: '', claimed_until: '' } } as const
-    await collection.updateOne({ _id, fence }, dead)
+    const { matchedCount } = await collection.updateOne({ _id, fence }, dead)
+    if (matchedCount === 1) onDeadLetter({ kind: 'timer', id: _id, attempts, error })
   }
 
   async function move(mine: { _id: string; fence: number }, due_ms: number, update: mongo.UpdateFilter<TimerDocument>): Promise<void> {
@@ -171,7 +179,10 @@ export function createTimers({
     await running
   }
 
-  return { collection, arm, armUnlessSet, disarm, ofAgents, sweep, start, close }
+  /** How many were given up and wait for a person. */
+  const deadLetters = () => collection.countDocuments({ dead_at: { $gte: new Date(0) } }, { limit: MOST_COUNTED })
+
+  return { collection, deadLetters, arm, armUnlessSet, disarm, ofAgents, sweep, start, close }
 }
 
 export type Timers = ReturnType<typeof createTimers>

@@ -7,7 +7,10 @@ export const limitsSchema = z.object({
   frames_burst: z.number(),
   bytes_per_s: z.number(),
   principal_frames_per_s: z.number(),
+  principal_bytes_per_s: z.number(),
   room_frames_per_s: z.number(),
+  connections: z.number(),
+  connections_per_address: z.number(),
   stream_bytes: z.number(),
   stream_parts: z.number(),
   tools: z.number(),
@@ -30,7 +33,11 @@ export const defaultLimits: Limits = {
   bytes_per_s: 1_048_576,
   // A principal on several devices, and a room with many members: twice as much at once.
   principal_frames_per_s: 400,
+  principal_bytes_per_s: 4_194_304,
   room_frames_per_s: 2_000,
+  connections: 50_000,
+  // An office or a cloud behind one address has many; one that has them all is no office.
+  connections_per_address: 10_000,
   // A stream is read back whole for late joiners, so it must fit in memory many times over.
   stream_bytes: 8_388_608,
   // A chunk may be empty, and each one is a row.

@@ -99,4 +99,22 @@ describe('limits', () => {
     expect(sums).to.deep.equal([199, 199, 199])
     for (const client of [...strangers, ...members]) client.close()
   })
+
+  it('[LIMIT-5] a principal has one budget of bytes on all its connections', async () => {
+    const own = await startHub({ clock, limits: { principal_bytes_per_s: 100_000 } })
+    const contract = await openContract(own)
+    const devices = await Promise.all([1, 2, 3, 4].map(() => connectAs(own, contract.requester)))
+    const other = await connectAs(own, contract.provider)
+    const post = (client: Client, key: string) =>
+      client.ask('message.post', { contract_id: contract.contract_id, key, body: 'x'.repeat(49_500) })
+    // Each device alone would be let through with a megabyte; together they have twice what one second brings.
+    const codes = await Promise.all(devices.flatMap((device, at) => [post(device, `${at} a`), post(device, `${at} b`)]))
+    expect(codes.map(codeOf).filter((code) => code === 'ok')).to.have.lengthOf(4)
+    expect(codes.map(codeOf).filter((code) => code === 'RATE_LIMITED')).to.have.lengthOf(4)
+    expect(codeOf(await other.ask('typing', { contract_id: contract.contract_id }))).to.equal('NOT_FOUND')
+    clock.advance(1_000)
+    expect(codeOf(await post(devices[0] as Client, 'later'))).to.equal('ok')
+    for (const client of [...devices, other]) client.close()
+    await own.close()
+  })
 })

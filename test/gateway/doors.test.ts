@@ -1,0 +1,148 @@
+import { expect } from 'chai'
+import { createManualClock } from '../harness/clock.ts'
+import { startHub, type TestHub } from '../harness/hub.ts'
+import { api, type Client, connectAs, openContract } from '../harness/people.ts'
+import { codeOf, openDatabaseOf, until } from '../scenarios/stage.ts'
+
+async function metric(hub: TestHub, name: string): Promise<number> {
+  const text = await (await fetch(`${hub.url}/metrics`)).text()
+  return Number(new RegExp(`^${name.replace(/[{}]/g, '\\$&')} (\\d+)`, 'm').exec(text)?.[1] ?? 0)
+}
+
+/** A connection without credentials, in the bytes of Engine.IO. */
+async function knock(hub: TestHub) {
+  const socket = new WebSocket(`${hub.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`)
+  const heard: string[] = []
+  let isClosed = false
+  socket.addEventListener('message', ({ data }) => heard.push(String(data)))
+  socket.addEventListener('close', () => {
+    isClosed = true
+  })
+  await until('it is open', () => heard.some((text) => text.startsWith('0')))
+  return { socket, heard, isClosed: () => isClosed }
+}
+
+/** What the hub does for those whom it does not know, and for too many. */
+describe('doors', () => {
+  const clock = createManualClock()
+
+  it('[DOOR-1] packets outside of `/rooms` are not even read, whatever they hold', async () => {
+    const hub = await startHub({ clock })
+    const stranger = await knock(hub)
+    stranger.socket.send('40')
+    await until('it is in /', () => stranger.heard.some((text) => text.startsWith('40{')))
+    // What cannot be parsed would end the connection, if anyone tried.
+    stranger.socket.send('42["message",{"broken":')
+    stranger.socket.send('42/elsewhere,["message",{"broken":')
+    stranger.socket.send('43/elsewhere,7["broken"')
+    stranger.socket.send(`42["message","${'x'.repeat(900_000)}"`)
+    stranger.socket.send('40/rooms,{"token":"no such token"}')
+    await until('it is refused', () => stranger.heard.some((text) => text.startsWith('44/rooms,') && text.includes('UNAUTHENTICATED')))
+    expect(stranger.isClosed()).to.equal(false)
+    stranger.socket.close()
+    await hub.close()
+  })
+
+  it('[DOOR-2] who tries to connect with too much, or too often on one connection, is cut off', async () => {
+    const hub = await startHub({ clock })
+    const large = await knock(hub)
+    large.socket.send(`40/rooms,{"token":"${'x'.repeat(200_000)}"}`)
+    await until('it is cut off', large.isClosed)
+    const often = await knock(hub)
+    for (let n = 0; n < 30; n++) often.socket.send(`40/rooms,{"token":"guess ${n}"}`)
+    await until('it is cut off', often.isClosed)
+    expect(often.heard.filter((text) => text.includes('UNAUTHENTICATED')).length).to.be.at.most(20)
+    await hub.close()
+  })
+
+  it('[DOOR-3] one connection more than an address, or the hub, may have is refused with the reason, and counted', async () => {
+    for (const { limits, code, reason } of [
+      { limits: { connections_per_address: 5 }, code: 'RATE_LIMITED', reason: 'address' },
+      { limits: { connections: 5 }, code: 'OVERLOADED', reason: 'all' },
+    ]) {
+      const hub = await startHub({ clock, limits })
+      const { requester } = await openContract(hub)
+      const clients: Client[] = []
+      for (let n = 0; n < 5; n++) clients.push(await connectAs(hub, requester))
+      const refused = await connectAs(hub, requester).then(
+        () => undefined,
+        (error: { data?: { code: string; retry: string } }) => error.data,
+      )
+      expect(refused).to.include({ code, retry: 'later' })
+      expect(await metric(hub, `parley_connections_refused_total{reason="${reason}"}`)).to.equal(1)
+      clients.pop()?.close()
+      await until('there is room again', async () => (await metric(hub, 'parley_connections')) === 4)
+      let again: Client | undefined
+      await until('it comes in', async () => {
+        again = await connectAs(hub, requester).catch(() => undefined)
+        return again !== undefined
+      })
+      for (const client of [...clients, again]) client?.close()
+      await hub.close()
+    }
+  })
+
+  it('[DOOR-4] an id in capitals is another id: not found, in frames and in paths alike', async () => {
+    const hub = await startHub({ clock })
+    const { contract_id, requester } = await openContract(hub)
+    const loud = contract_id.toUpperCase()
+    const client = await connectAs(hub, requester)
+    expect(codeOf(await client.ask('room.join', { contract_id: loud }))).to.equal('NOT_FOUND')
+    expect(codeOf(await client.ask('message.post', { contract_id: loud, key: 'k', body: 'x' }))).to.equal('NOT_FOUND')
+    for (const path of ['', '/events', '/search?q=x', '/log/verify']) {
+      const there = await api(hub, 'GET', `/contracts/${contract_id}${path}`, { bearer: requester.bearer })
+      const { status } = await api(hub, 'GET', `/contracts/${loud}${path}`, { bearer: requester.bearer })
+      expect({ path, there: there.status, status }).to.deep.equal({ path, there: 200, status: 404 })
+    }
+    client.close()
+    await hub.close()
+  })
+
+  it('[DRAIN-2] a write over HTTP that comes while the hub goes away is UNAVAILABLE with a time to come back, and one before is whole', async () => {
+    const hub = await startHub({ clock })
+    const { requester, provider } = await openContract(hub)
+    const open = () =>
+      api<{ contract_id?: string; code?: string }>(hub, 'POST', '/contracts', {
+        body: { title: 'Late', requester_id: requester.id, provider_id: provider.id },
+        bearer: hub.operator_token,
+      }).catch(() => undefined)
+    const early = Array.from({ length: 10 }, open)
+    const closing = hub.close()
+    const late = Array.from({ length: 10 }, open)
+    const answers = (await Promise.all([...early, ...late])).filter((answer) => answer !== undefined)
+    await closing
+    for (const { status, body, headers } of answers) {
+      expect(status).to.be.oneOf([201, 503])
+      if (status === 503) expect([body.code, headers.get('retry-after')]).to.deep.equal(['UNAVAILABLE', '1'])
+    }
+    const made = answers.flatMap(({ body }) => body.contract_id ?? [])
+    const database = await openDatabaseOf(hub)
+    const rows = await database.collection<{ _id: string }>('contracts').find({ title: 'Late' }).toArray()
+    const events = await database
+      .collection('events')
+      .countDocuments({ type: 'contract.opened', stream: { $in: made.map((id) => `contract:${id}`) } })
+    await database.close()
+    // Nobody has an event without its row, and everyone who was told so has both.
+    expect(events).to.equal(made.length)
+    expect(rows.map(({ _id }) => _id)).to.include.members(made)
+  })
+
+  it('[TIME-9] background work that is given up is told in the log, and counted in the metrics until a person has looked', async () => {
+    const time = createManualClock()
+    const hub = await startHub({ clock: time })
+    const database = await openDatabaseOf(hub)
+    const dead = { due_at: new Date(time.now()), agent_id: 'a', frame: { type: 'no such frame' }, fence: 1, attempts: 11 }
+    await database.collection<{ _id: string }>('timers').insertOne({ _id: 'hopeless', ...dead } as never)
+    await until('it is told', () => {
+      time.advance(1_000)
+      return hub.troubles.some(({ event }) => event === 'dead_letter')
+    })
+    const told = hub.troubles.find(({ event }) => event === 'dead_letter')
+    expect(told).to.include({ level: 'error' })
+    expect(told?.details).to.include({ kind: 'timer', id: 'hopeless', attempts: 12 })
+    expect(await metric(hub, 'parley_dead_letters{kind="timer"}')).to.equal(1)
+    expect(await metric(hub, 'parley_dead_letters{kind="reactor"}')).to.equal(0)
+    await database.close()
+    await hub.close()
+  })
+})
