@@ -254,7 +254,7 @@ export async function composeFeatures(deps: FeatureDeps) {
     ...permissionRoutes({ log, record }),
     ...audit.routes,
     ...rooms.roomRoutes({
-      ...{ log, rows, models: roomModels, record, parties, grantsOf: identity.grants.of },
+      ...{ log, rows, models: roomModels, record, parties, grantsOf: identity.grants.of, page_bytes: limits.page_bytes },
       ...{ verifyStream: audit.verifyStream, readCheckpoints: audit.readCheckpoints },
     }),
     ...tools.toolRoutes({ log, store, streams }),

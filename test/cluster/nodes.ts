@@ -118,7 +118,7 @@ export async function wholeLog(hub: Pick<TestHub, 'url' | 'operator_token'>, con
     const path = `/contracts/${contract_id}/events?limit=500&after=${events.length}`
     const { body } = await api<{ events: WireEvent[] }>(hub, 'GET', path, { bearer: hub.operator_token })
     events.push(...body.events)
-    if (body.events.length < 500) return events
+    if (body.events.length === 0) return events
   }
 }
 

@@ -7,7 +7,8 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { WireEvent } from '../../shared/protocol/index.ts'
 import { lifeline } from '../harness/lifeline.ts'
-import { api, type Client, connectAs, type Person } from '../harness/people.ts'
+import { type Client, connectAs, type Person } from '../harness/people.ts'
+import { readLog } from '../harness/read-log.ts'
 
 const MAIN = fileURLToPath(new URL('../../examples/docs-desk/main.ts', import.meta.url))
 
@@ -110,10 +111,7 @@ export async function callTool(client: Client, contract_id: string, tool: string
 }
 
 /** The whole log, over HTTP. */
-export async function logOf(hub: Reach, contract_id: string): Promise<WireEvent[]> {
-  const path = `/contracts/${contract_id}/events?limit=500`
-  return (await api<{ events: WireEvent[] }>(hub, 'GET', path, { bearer: hub.operator_token })).body.events
-}
+export const logOf: (hub: Reach, contract_id: string) => Promise<WireEvent[]> = readLog
 
 /** How often each question was answered, by its place, and the calls that have no outcome, or more than one. */
 export function countAnswers(events: readonly WireEvent[]): { answers: Record<number, number>; odd_calls: string[] } {

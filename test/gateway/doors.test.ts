@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { expect } from 'chai'
 import { createManualClock } from '../harness/clock.ts'
 import { startHub, type TestHub } from '../harness/hub.ts'
@@ -94,6 +95,30 @@ describe('doors', () => {
       const { status } = await api(hub, 'GET', `/contracts/${loud}${path}`, { bearer: requester.bearer })
       expect({ path, there: there.status, status }).to.deep.equal({ path, there: 200, status: 404 })
     }
+    client.close()
+    await hub.close()
+  })
+
+  it('[DOOR-5] ids of contracts that are not there leave nothing in memory, however they are asked for', async () => {
+    const hub = await startHub({ clock, limits: { frames_burst: 10_000, principal_frames_per_s: 10_000 } })
+    const { requester } = await openContract(hub)
+    const client = await connectAs(hub, requester)
+    const before = await metric(hub, 'parley_rooms')
+    const asks = Array.from({ length: 100 }, () => {
+      const contract_id = randomUUID()
+      const key = 'k'
+      return [
+        client.ask('message.post', { contract_id, key, body: 'x' }),
+        client.ask('message.post', { contract_id, key: 'other', body: 'x' }),
+        client.ask('room.join', { contract_id }),
+        client.ask('tool.call', { contract_id, key, tool: 'shout', input: {} }),
+        client.ask('tool.cancel', { contract_id, call_id: randomUUID() }),
+        client.ask('contract.end', { contract_id, key: 'end', outcome: 'over' }),
+      ]
+    }).flat()
+    expect([...new Set((await Promise.all(asks)).map((answer) => codeOf(answer as never)))]).to.deep.equal(['NOT_FOUND'])
+    for (let n = 0; n < 10; n++) await api(hub, 'GET', `/contracts/${randomUUID()}/events`, { bearer: requester.bearer })
+    expect(await metric(hub, 'parley_rooms')).to.equal(before)
     client.close()
     await hub.close()
   })

@@ -2,8 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import type { WireEvent } from '../../shared/protocol/index.ts'
 import { freePort, startHubProcess } from '../harness/hub-process.ts'
-import { api, connectAs, openContract } from '../harness/people.ts'
+import { connectAs, openContract } from '../harness/people.ts'
+import { readLog } from '../harness/read-log.ts'
 
 describe('the drain', () => {
   it('[DRAIN-1] a hub that is told to stop answers what it has, sends everyone away to come back, and ends with 0', async () => {
@@ -34,12 +36,10 @@ describe('the drain', () => {
       expect(await stopping).to.equal(0)
 
       hub = await startHubProcess({ data_dir, port })
-      const { body } = await api<{ events: { seq: number; key: string }[] }>(hub, 'GET', `/contracts/${contract_id}/events?limit=500`, {
-        bearer: hub.operator_token,
-      })
-      const places = new Map(body.events.map(({ key, seq }) => [key, seq]))
+      const log = (await readLog(hub, contract_id)) as (WireEvent & { key: string })[]
+      const places = new Map(log.map(({ key, seq }) => [key, seq]))
       expect([...acked].filter(([key, seq]) => places.get(key) !== seq)).to.deep.equal([])
-      expect(places.size).to.equal(body.events.length)
+      expect(places.size).to.equal(log.length)
       expect(requester.id).to.be.a('string')
     } finally {
       await hub.stop()

@@ -63,6 +63,22 @@ describe('rooms: reads', () => {
       expect((await page('after=999999999999')).events).to.deep.equal([])
     })
 
+    it('[ROOM-19] a page has at most 128 KB, and at least one event however large', async () => {
+      const { contract_id, human, requester } = stage
+      const { seq } = await human.must('message.post', { contract_id, key: randomUUID(), body: 'x'.repeat(100_000) })
+      for (let n = 0; n < 3; n++) await human.must('message.post', { contract_id, key: randomUUID(), body: `${n}`.repeat(50_000) })
+      const large = await human.must('message.post', { contract_id, key: randomUUID(), body: '字'.repeat(70_000) })
+      const path = `/contracts/${contract_id}/events?limit=500&after=`
+      const collected: number[] = []
+      for (let after = seq - 1; after < large.seq; after = collected.at(-1) ?? after) {
+        const { events } = await get<{ events: WireEvent[] }>(`${path}${after}`, requester)
+        expect(events).not.to.deep.equal([])
+        if (events.length > 1) expect(Buffer.byteLength(JSON.stringify(events))).to.be.at.most(131_072)
+        collected.push(...events.map((event) => event.seq))
+      }
+      expect(collected).to.deep.equal(Array.from({ length: 5 }, (_, at) => seq + at))
+    })
+
     it('[ROOM-20] a search finds what holds all of its words, whatever their case and accents', async () => {
       const { contract_id, human, requester } = stage
       const bodies = ['Żółw idzie powoli', 'zolw stoi', 'Crème brûlée für Straßenkinder', 'price: 1,200.50 EUR']

@@ -85,9 +85,13 @@ export async function makeHome(): Promise<Home> {
 
 /** The log behind a place, at most 500 events, as staff see it. */
 export async function readLog(hub: TestHub, contract_id: string, after = 0): Promise<Told[]> {
-  const path = `/contracts/${contract_id}/events?limit=500&after=${after}`
-  const { body } = await api<{ events: Told[] }>(hub, 'GET', path, { bearer: hub.operator_token })
-  return body.events
+  const events: Told[] = []
+  for (;;) {
+    const path = `/contracts/${contract_id}/events?limit=${500 - events.length}&after=${after + events.length}`
+    const { body } = await api<{ events: Told[] }>(hub, 'GET', path, { bearer: hub.operator_token })
+    events.push(...body.events)
+    if (body.events.length === 0 || events.length === 500) return events
+  }
 }
 
 export async function mustBeSound(hub: TestHub, contract_id: string): Promise<void> {

@@ -49,10 +49,21 @@ export class TimelineWindow {
   /** Shows the newest page. `head`: the last event known to be there. */
   async openEnd(head: number): Promise<void> {
     await this.#jump({ after: Math.max(0, head - PAGE), limit: PAGE * 2 })
+    await this.#reach(head)
   }
 
   async openAround(seq: number): Promise<void> {
     await this.#jump({ after: Math.max(0, seq - PAGE / 2 - 1), limit: PAGE })
+    await this.#reach(seq)
+  }
+
+  /** Reads on until the event is there: of large events a page holds only some. */
+  async #reach(seq: number): Promise<void> {
+    const turn = this.#turn
+    for (let before = -1; turn === this.#turn && this.last < seq && this.last > before; ) {
+      before = this.last
+      await this.newer()
+    }
   }
 
   async older(): Promise<void> {

@@ -3,6 +3,7 @@ import type { StoredEvent } from '../../pipeline/event-store.ts'
 import type { Log } from '../../pipeline/log.ts'
 import { streamOf } from '../../pipeline/record.ts'
 import { audienceOf, type Session } from '../../pipeline/session.ts'
+import { cutPage } from './cut-page.ts'
 import { keyEndOf } from './key-end.ts'
 import { redactedText } from './redact.ts'
 
@@ -68,7 +69,7 @@ export function createCatchUp({ log, limits, replayTexts, onTrouble }: CatchUpDe
   async function send(session: Session, reader: Reader, events: readonly StoredEvent[]): Promise<boolean> {
     const isWanted = () => session.isOpen() && reader.isCurrent()
     for (let sent = 0; sent < events.length && isWanted(); ) {
-      const { page, end } = upToOwnEnd(cut(events, sent, limits.page_bytes), session)
+      const { page, end } = upToOwnEnd(cutPage(events, sent, limits.page_bytes), session)
       session.sendEvents(redactedText({ contract_id: reader.contract_id, epoch: log.epoch }, page, reader.seesNotes))
       sent += page.length
       reader.after = page.at(-1)?.seq ?? reader.after
@@ -92,17 +93,6 @@ export function createCatchUp({ log, limits, replayTexts, onTrouble }: CatchUpDe
 }
 
 export type CatchUp = ReturnType<typeof createCatchUp>
-
-/** As many events from a place on as fit in the bytes, and at least one. */
-function cut(events: readonly StoredEvent[], from: number, most_bytes: number): StoredEvent[] {
-  let bytes = 0
-  const end = events.findIndex((stored, at) => {
-    if (at < from) return false
-    bytes += stored.bytes
-    return at > from && bytes > most_bytes
-  })
-  return events.slice(from, end === -1 ? events.length : end)
-}
 
 function upToOwnEnd(page: StoredEvent[], { principal: { credential } }: Session) {
   if (credential?.kind !== 'key') return { page }

@@ -19,6 +19,7 @@ import { parse } from '../../pipeline/parse.ts'
 import { type RecordFrame, streamOf } from '../../pipeline/record.ts'
 import { principalOf, type Route, type RouteRequest } from '../../pipeline/route.ts'
 import type { ContractRows } from './contract-rows.ts'
+import { cutPage } from './cut-page.ts'
 import type { Party } from './describe-room.ts'
 import type { ContractDocument, RoomModels } from './model.ts'
 import { openContract } from './open-contract.ts'
@@ -31,6 +32,8 @@ export interface RoomRouteDeps {
   rows: ContractRows
   models: RoomModels
   record: RecordFrame
+  /** A page of events has at most so many bytes, and at least one event. */
+  page_bytes: number
   parties(ids: string[]): Promise<Map<string, Party>>
   verifyStream(stream: string): Promise<LogVerdict>
   /** The signed places of a log behind a place, in order. */
@@ -51,7 +54,7 @@ const directPermissions: Permissions = {
 }
 
 export function roomRoutes(deps: RoomRouteDeps): Route[] {
-  const { log, rows, models, record, parties, verifyStream, readCheckpoints, grantsOf } = deps
+  const { log, rows, models, record, page_bytes, parties, verifyStream, readCheckpoints, grantsOf } = deps
   const searchRoom = createSearchRoom({ log, blocks: createWordBlocks({ models, log }) })
 
   async function open(request: RouteRequest) {
@@ -113,8 +116,8 @@ export function roomRoutes(deps: RoomRouteDeps): Route[] {
   async function events(request: RouteRequest) {
     const { after, limit } = parse(http['GET /contracts/:id/events'].query, request.query)
     const { stream, seesNotes } = await enter(request)
-    const page = await log.page(stream.id, after, limit)
-    return { status: 200, body: { events: page.events.map((stored) => redact(stored, seesNotes)), head: stream.head, epoch: log.epoch } }
+    const page = cutPage((await log.page(stream.id, after, limit)).events, 0, page_bytes)
+    return { status: 200, body: { events: page.map((stored) => redact(stored, seesNotes)), head: stream.head, epoch: log.epoch } }
   }
 
   async function search(request: RouteRequest) {

@@ -20,6 +20,16 @@ const seqs = (window: TimelineWindow) => window.events.peek().map(({ seq }) => s
 const isGapless = (window: TimelineWindow) => seqs(window).every((seq, at, all) => seq === (all[0] ?? 0) + at)
 
 describe('console: the loaded piece of the log', () => {
+  it('[CON-25] it reaches the end, and the event that is looked for, in pages of any size', async () => {
+    const { log, window } = createLog(1_000)
+    log.mostPerPage = 7
+    await window.openEnd(1_000)
+    expect([window.last, window.isAttached.peek(), isGapless(window)]).to.deep.equal([1_000, true, true])
+    await window.openAround(500)
+    expect(seqs(window)).to.include(500)
+    expect(isGapless(window)).to.equal(true)
+  })
+
   it('[CON-25] is gapless and bounded after any pages, jumps, failures and live events', async () => {
     const step = fc.oneof(
       fc.record({ does: fc.constantFrom('older' as const, 'newer' as const, 'end' as const, 'fail' as const) }),
