@@ -148,7 +148,7 @@ export const errors = {
     status: 409,
     retry: 'never',
     title: 'Another session has the call',
-    fix: 'Let the session in `facts.session_id` answer, or take it up by `resume` in `agent.hello`.',
+    fix: 'Let the session in `facts.session_id` answer, or resume that session in `agent.hello`.',
   },
   CHUNK_OUT_OF_ORDER: {
     status: 409,
@@ -207,6 +207,7 @@ export interface NeededFacts {
   FRAME_TOO_LARGE: { frame_bytes: number }
   PERMISSION_DENIED: { allowed: readonly string[] } | { permission: string } | { scope: string } | { principal_id: string }
   PROTOCOL_UNSUPPORTED: { protocols: readonly number[] }
+  CALL_HELD: { session_id: string | undefined }
   CHUNK_OUT_OF_ORDER: { next_seq: number }
   RATE_LIMITED: { retry_after_ms: number }
   USER_STATUS: { status: string; wanted: string }

@@ -21,6 +21,7 @@ const carried: Record<keyof NeededFacts, string[]> = {
   FRAME_TOO_LARGE: ['frame_bytes'],
   PERMISSION_DENIED: ['allowed', 'permission', 'scope', 'principal_id'],
   PROTOCOL_UNSUPPORTED: ['protocols'],
+  CALL_HELD: ['session_id'],
   CHUNK_OUT_OF_ORDER: ['next_seq'],
   RATE_LIMITED: ['retry_after_ms'],
   USER_STATUS: ['status', 'wanted'],
