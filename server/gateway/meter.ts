@@ -51,6 +51,7 @@ export function createMeter(): Meter {
   const conflicts = counter('commit_conflicts_total', 'Commits that lost the race for a place and were decided again')
   const duplicates = counter('duplicate_frames_total', 'Frames that were recorded already')
   const repairs = counter('repairs_total', 'Holes in what other nodes said, read from the log')
+  const reads = counter('log_reads_total', 'Reads of a piece of a log, by its kind and whether they gave any event', ['stream', 'gave'])
   const frames = counter('frames_total', 'Frames by type and outcome', ['type', 'outcome'])
   const resumes = counter('joins_total', 'Joins by the kind of their replay', ['kind'])
   const slow = counter('slow_consumer_steps_total', 'Steps of the ladder for clients that do not keep up', ['step'])
@@ -75,6 +76,7 @@ export function createMeter(): Meter {
     },
     delivered: (ms) => deliverMs.observe(ms),
     conflict: () => conflicts.inc(),
+    read: (stream, events) => reads.inc({ stream, gave: events > 0 ? 'events' : 'nothing' }),
     duplicate: () => duplicates.inc(),
     repair: () => repairs.inc(),
     frame: (type, outcome) => frames.inc({ type, outcome }),

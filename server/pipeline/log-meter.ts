@@ -4,6 +4,8 @@ export interface LogMeter {
   commit(commit: { ms: number; events: number }): void
   /** A commit lost the race for a place. */
   conflict(): void
+  /** A read of a piece of a log of this kind (`contract`), and how many events it gave. */
+  read(kind: string, events: number): void
   /** A frame was recorded already. */
   duplicate(): void
   /** A hole in what another node said was read from the log. */
@@ -12,4 +14,11 @@ export interface LogMeter {
   delivered(ms: number): void
 }
 
-export const silentMeter: LogMeter = { commit: () => {}, conflict: () => {}, duplicate: () => {}, repair: () => {}, delivered: () => {} }
+export const silentMeter: LogMeter = {
+  commit: () => {},
+  conflict: () => {},
+  read: () => {},
+  duplicate: () => {},
+  repair: () => {},
+  delivered: () => {},
+}

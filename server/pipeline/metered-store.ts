@@ -1,7 +1,7 @@
 import type { EventStore } from './event-store.ts'
 import type { LogMeter } from './log-meter.ts'
 
-/** The store, with each commit measured. */
+/** The store, with each commit measured and each read of a log counted. */
 export function meteredStore(store: EventStore, meter: LogMeter): EventStore {
   return {
     ...store,
@@ -11,6 +11,11 @@ export function meteredStore(store: EventStore, meter: LogMeter): EventStore {
       meter.commit({ ms: performance.now() - began, events: documents.length })
       if (outcome.state === 'stopped' && outcome.duplicate) meter.conflict()
       return outcome
+    },
+    read: async (stream, range) => {
+      const events = await store.read(stream, range)
+      meter.read(stream.slice(0, stream.indexOf(':')), events.length)
+      return events
     },
   }
 }
