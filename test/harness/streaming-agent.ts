@@ -80,17 +80,26 @@ export function startStreamingAgent({ person, url, parts }: { person: Person; ur
   /** On one connection, until it ends; the next one is sent the call again. */
   async function work(mine: Socket, call_id: string): Promise<void> {
     const one = workOf(call_id)
+    // An answer that does not come in time says nothing: as long as the wire is there, the same goes again.
+    const ask = async (type: string, frame: object) => {
+      for (;;) {
+        try {
+          return await mine.timeout(ACK_MS).emitWithAck(type, frame)
+        } catch (error) {
+          if (!mine.connected) throw error
+        }
+      }
+    }
     try {
       while (one.next <= parts) {
-        const frame = { call_id, seq: one.next, chunk: partOf(call_id, one.next) }
-        const answer = await mine.timeout(ACK_MS).emitWithAck('agent.tool.stream', frame)
+        const answer = await ask('agent.tool.stream', { call_id, seq: one.next, chunk: partOf(call_id, one.next) })
         if (answer.ok) one.next++
         else if (answer.error.code === 'CHUNK_OUT_OF_ORDER') one.next = answer.error.facts.next_seq
         else if (answer.error.code === 'CALL_NOT_OPEN') break
         await delay(PART_EVERY_MS)
       }
       for (;;) {
-        const answer = await mine.timeout(ACK_MS).emitWithAck('agent.tool.result', { call_id, status: 'succeeded', output: { parts } })
+        const answer = await ask('agent.tool.result', { call_id, status: 'succeeded', output: { parts } })
         if (answer.ok || answer.error.code === 'CALL_NOT_OPEN') return one.ended.resolve()
         await delay(50)
       }
