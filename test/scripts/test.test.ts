@@ -78,5 +78,6 @@ async function run({
   symlinkSync(join(project, 'node_modules'), join(folder, 'node_modules'))
   const program = runProgram({ command: process.execPath, args: ['scripts/test.ts', ...args], cwd: folder })
   const code = await program.ended
-  return { code, last: program.said().trimEnd().split('\n').at(-1) ?? '' }
+  // Of standard output alone: two pipes have no order between them.
+  return { code, last: program.printed().trimEnd().split('\n').at(-1) ?? '' }
 }
