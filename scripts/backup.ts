@@ -9,7 +9,7 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { open } from 'lmdb'
 import { readConfig } from '../server/config.ts'
-import { STORE_FILE } from '../server/database/embedded/data-check.ts'
+import { STORE_FILE } from '../server/database/embedded/storage/data-check.ts'
 
 // Without them a copy cannot be opened (the format), or nobody can come in (the others).
 const BESIDE = ['secret', 'operator.token', 'docs-desk.json', 'database/format.json']

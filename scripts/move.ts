@@ -7,7 +7,7 @@
 import { join } from 'node:path'
 import { type Db, MongoClient } from 'mongodb'
 import { readConfig } from '../server/config.ts'
-import { launchEmbedded } from '../server/database/embedded/launch.ts'
+import { launchEmbedded } from '../server/database/embedded/process/launch.ts'
 import { refusedUri } from '../server/database/refused-uri.ts'
 import { runningHubs } from '../server/running-hubs.ts'
 

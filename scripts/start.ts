@@ -1,13 +1,13 @@
 // Runs the hub and the example agent until Ctrl-C. scripts/start calls this once all is installed; settings come from the environment.
 import { parseArgs } from 'node:util'
 import type { RunningHub } from '../server/running-hubs.ts'
-import { portHolder } from './lib/port-holder.ts'
 import { describeEnding, quoteLog, shortPath, warningsOf } from './lib/say.ts'
-import type { Child } from './lib/start-child.ts'
-import { startExample } from './lib/start-example.ts'
-import { operatorToken, type SignInLink, signInLink, startHub, waitUntilReady } from './lib/start-hub.ts'
-import { aborted, type Run, StartFault } from './lib/start-program.ts'
-import { type StartSettings, startSettings } from './lib/start-settings.ts'
+import { portHolder } from './lib/start/port-holder.ts'
+import type { Child } from './lib/start/start-child.ts'
+import { startExample } from './lib/start/start-example.ts'
+import { operatorToken, type SignInLink, signInLink, startHub, waitUntilReady } from './lib/start/start-hub.ts'
+import { aborted, type Run, StartFault } from './lib/start/start-program.ts'
+import { type StartSettings, startSettings } from './lib/start/start-settings.ts'
 
 const AGENT_GRACE_MS = 5_000
 // Longer than the hub's own drain, so that force is the last thing tried.

@@ -1,9 +1,9 @@
 import type { Connection } from 'mongoose'
 import type { AuditEventDraft, Checkpoint } from '../shared/protocol/index.ts'
-import type { CheckpointKeys } from './core/checkpoint-keys.ts'
+import { system } from './core/access/principal.ts'
 import type { Clock } from './core/clock.ts'
-import { facetsOfAudit } from './core/facets.ts'
-import { system } from './core/principal.ts'
+import type { CheckpointKeys } from './core/secrets/checkpoint-keys.ts'
+import { facetsOfAudit } from './core/words/facets.ts'
 import {
   type AuditWriter,
   auditRoutes,
@@ -12,9 +12,9 @@ import {
   createOwnStream,
   isAuditStream,
 } from './features/audit/index.ts'
-import type { EventDocument, EventStore, StoredEvent } from './pipeline/event-store.ts'
-import type { Log } from './pipeline/log.ts'
-import { createVerifyStream } from './pipeline/verify-stream.ts'
+import type { Log } from './pipeline/log/log.ts'
+import type { EventDocument, EventStore, StoredEvent } from './pipeline/store/event-store.ts'
+import { createVerifyStream } from './pipeline/store/verify-stream.ts'
 import { version } from './version.ts'
 
 export interface AuditDeps {

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { type Connection, type mongo, Schema } from 'mongoose'
 import { RateLimiterMongo, RateLimiterRedis } from 'rate-limiter-flexible'
 import { createHttp, type HttpDeps } from './gateway/http/create-http.ts'
-import { createIdempotencyStore, type IdempotencyDocument } from './gateway/http/idempotency-store.ts'
+import { createIdempotencyStore, type IdempotencyDocument } from './gateway/http/idempotency/idempotency-store.ts'
 import { createRateStore } from './gateway/http/rate-store.ts'
 
 export interface ComposeHttpDeps extends Omit<HttpDeps, 'console_directory' | 'rateStore' | 'idempotencyStore'> {

@@ -4,8 +4,8 @@ import { defaultLimits, defaultRates, http, type Limits, type Rates } from '../s
 import { composeFeatures, type FeatureDeps } from './compose-features.ts'
 import { composeHttp } from './compose-http.ts'
 import type { Config } from './config.ts'
-import { createCheckpointKeys } from './core/checkpoint-keys.ts'
 import { type Clock, isoTime, systemClock } from './core/clock.ts'
+import { createCheckpointKeys } from './core/secrets/checkpoint-keys.ts'
 import { StartRefusal } from './core/start-refusal.ts'
 import { hubSecretFile, makeDataDirectory, operatorTokenFile, secretFile } from './data-directory.ts'
 import { constant, readEpoch } from './database/connect.ts'
@@ -17,16 +17,16 @@ import { createMemoryPresence } from './features/rooms/index.ts'
 import { createAdmission } from './gateway/admission.ts'
 import { createClientAddress } from './gateway/client-address.ts'
 import { createCsrf } from './gateway/csrf.ts'
-import { createEmitFanOut, createFanOut, type FanOut } from './gateway/fan-out.ts'
+import { createEmitFanOut, createFanOut, type FanOut } from './gateway/delivery/fan-out.ts'
+import { NAMESPACE } from './gateway/delivery/measured-parser.ts'
+import { proveFanOut } from './gateway/delivery/prove-fan-out.ts'
+import type { Ladder } from './gateway/delivery/slow-consumers.ts'
 import { healthRoutes } from './gateway/health-routes.ts'
-import { openApiRoutes } from './gateway/http/docs-routes.ts'
+import { openApiRoutes } from './gateway/http/openapi/docs-routes.ts'
 import { listen } from './gateway/listen.ts'
 import type { LogEvent } from './gateway/logger.ts'
-import { NAMESPACE } from './gateway/measured-parser.ts'
 import { createMeter } from './gateway/meter.ts'
-import { proveFanOut } from './gateway/prove-fan-out.ts'
-import type { Ladder } from './gateway/slow-consumers.ts'
-import { createSockets, type Pings } from './gateway/sockets.ts'
+import { createSockets, type Pings } from './gateway/socket/sockets.ts'
 import { createWriteGate } from './gateway/write-gate.ts'
 import { createDoorWatch } from './pipeline/door-watch.ts'
 import { noPeers } from './pipeline/peers.ts'
@@ -234,8 +234,8 @@ async function provenFanOut(wanted: FanOut, logEvent: LogEvent): Promise<FanOut>
 /** Redis is loaded only where it is asked for. */
 async function joinOthers(redis_url: string, onTrouble: (what: string, cause: unknown) => void) {
   const [{ joinCluster }, { createRedisPresence }] = await Promise.all([
-    import('./gateway/cluster.ts'),
-    import('./features/rooms/presence-redis.ts'),
+    import('./gateway/cluster/cluster.ts'),
+    import('./features/rooms/presence/presence-redis.ts'),
   ])
   const cluster = joinCluster({ redis_url, onTrouble })
   const createPresence: CreatePresence = (needs) => createRedisPresence({ redis: cluster.redis, ...needs })

@@ -1,5 +1,5 @@
-import { systemClock } from './clock.ts'
 import { HubSession } from './hub.ts'
+import { systemClock } from './link/clock.ts'
 import { ownRefusal, RefusedError, toError } from './refused-error.ts'
 import { browserStorage, memoryStorage, type OutboxStorage } from './storage.ts'
 import type { ConnectOptions, Hub } from './types.ts'

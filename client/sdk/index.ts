@@ -1,9 +1,10 @@
 /** The sdk for Node and the browser. `file-storage.ts` stands apart: it needs node:fs. */
-export { CallError, type CallOutcome } from './call-error.ts'
-export type { Clock } from './clock.ts'
+
 export { connect } from './connect.ts'
+export type { Clock } from './link/clock.ts'
 export { RefusedError } from './refused-error.ts'
 export { browserStorage, memoryStorage, type OutboxEntry, type OutboxStorage } from './storage.ts'
+export { CallError, type CallOutcome } from './tools/call-error.ts'
 export type {
   By,
   Call,

@@ -1,5 +1,5 @@
-import { backoff } from './backoff.ts'
-import { type Clock, pause } from './clock.ts'
+import { backoff } from './link/backoff.ts'
+import { type Clock, pause } from './link/clock.ts'
 import { ownRefusal, RefusedError, toError } from './refused-error.ts'
 import type { OutboxEntry, OutboxStorage } from './storage.ts'
 import type { PendingFrame } from './types.ts'

@@ -1,4 +1,4 @@
-import type { Emitter } from './emitter.ts'
+import type { Emitter } from './link/emitter.ts'
 import type { HubEvents, Problem } from './types.ts'
 
 /**

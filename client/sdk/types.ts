@@ -1,5 +1,5 @@
 import type { By, FrameAck, PrincipalKind, Push, RoomView, Visibility, Welcome, WireEvent } from '../../shared/protocol/index.ts'
-import type { Clock } from './clock.ts'
+import type { Clock } from './link/clock.ts'
 import type { RefusedError } from './refused-error.ts'
 import type { OutboxEntry, OutboxStorage } from './storage.ts'
 

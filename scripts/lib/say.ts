@@ -1,6 +1,6 @@
 import { relative } from 'node:path'
-import { logTail, logWarnings } from './log-tail.ts'
-import type { Ending } from './start-child.ts'
+import { logTail, logWarnings } from './start/log-tail.ts'
+import type { Ending } from './start/start-child.ts'
 
 /** Does a long step under one line that ends with the seconds it took. */
 export async function timed<T>(what: string, work: () => Promise<T>): Promise<T> {

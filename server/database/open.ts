@@ -1,5 +1,5 @@
 import { connectDatabase, type Database } from './connect.ts'
-import { superviseEmbedded } from './embedded/supervise.ts'
+import { superviseEmbedded } from './embedded/process/supervise.ts'
 import { refusedUri } from './refused-uri.ts'
 
 export interface OpenDatabase extends Database {

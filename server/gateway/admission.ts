@@ -1,9 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { ParleyError } from '../../shared/protocol/index.ts'
-import type { Principal } from '../core/principal.ts'
+import type { Principal } from '../core/access/principal.ts'
 import { cookieValue } from './cookies.ts'
 import type { Csrf } from './csrf.ts'
-import type { Admission } from './sockets.ts'
+import type { Admission } from './socket/sockets.ts'
 
 export interface Authenticate {
   key(text: string): Promise<Admission>

@@ -1,4 +1,4 @@
-import type { Route } from '../pipeline/route.ts'
+import type { Route } from '../pipeline/http/route.ts'
 
 export interface HealthDeps {
   version: string

@@ -1,5 +1,5 @@
 import pino, { type DestinationStream, type Logger } from 'pino'
-import { redactText } from '../core/redact-secrets.ts'
+import { redactText } from '../core/secrets/redact-secrets.ts'
 
 export type Level = 'debug' | 'info' | 'warn' | 'error'
 

@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import type { LogMeter } from '../pipeline/log-meter.ts'
+import type { LogMeter } from '../pipeline/log/log-meter.ts'
 
 /** What the hub counts of itself, for `GET /metrics` (Prometheus text). No label holds an id: their number must stay small. */
 export interface Meter extends LogMeter {

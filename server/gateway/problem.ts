@@ -1,6 +1,6 @@
 import { errors, ParleyError, type Refusal } from '../../shared/protocol/index.ts'
 import { isOutOfReach } from '../core/out-of-reach.ts'
-import { redactText, redactValue } from '../core/redact-secrets.ts'
+import { redactText, redactValue } from '../core/secrets/redact-secrets.ts'
 
 /** What leaves the hub for an error: refusals as they are; a database that is out of reach as UNAVAILABLE; a fault of ours as INTERNAL, without its message. */
 export function refusalOf(error: unknown, correlation_id: string): { refusal: Refusal; status: number; ours: boolean } {

@@ -1,5 +1,5 @@
 import { ParleyError } from '../../shared/protocol/index.ts'
-import type { Route } from '../pipeline/route.ts'
+import type { Route } from '../pipeline/http/route.ts'
 
 /** A balancer that goes by `/readyz` has taken the hub out by then. */
 const COME_BACK_MS = 1_000

@@ -7,9 +7,9 @@ import {
   type PlainCode,
   type Severity,
 } from '../../shared/protocol/index.ts'
+import type { Principal } from '../core/access/principal.ts'
 import { networkOf } from '../core/network-of.ts'
-import type { Principal } from '../core/principal.ts'
-import type { RouteRequest } from './route.ts'
+import type { RouteRequest } from './http/route.ts'
 
 /** What a feature tells the audit trail. Secrets do not belong in it; what looks like one is taken out all the same. */
 export interface AuditDraft {

@@ -1,8 +1,8 @@
 import type { By, Frame, FrameAck, FrameType, KeyEndReason, Permissions, RoomView } from '../../shared/protocol/index.ts'
-import type { RoomFrameType, SystemFrameType } from '../core/authorize.ts'
-import type { ActingRole, Principal } from '../core/principal.ts'
+import type { RoomFrameType, SystemFrameType } from '../core/access/authorize.ts'
+import type { ActingRole, Principal } from '../core/access/principal.ts'
+import type { Committed, Decision, Moment } from './log/submission.ts'
 import type { Session } from './session.ts'
-import type { Committed, Decision, Moment } from './submission.ts'
 
 /** The frames that only the hub sends, and what they hold. */
 export interface SystemFrames {

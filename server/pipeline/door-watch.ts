@@ -1,6 +1,6 @@
 import { type AuditSubject, type AuditType, type ErrorCode, idSchema, ParleyError } from '../../shared/protocol/index.ts'
-import { isForeign } from '../core/foreign.ts'
-import type { Principal } from '../core/principal.ts'
+import { isForeign } from '../core/access/foreign.ts'
+import type { Principal } from '../core/access/principal.ts'
 import { type Audit, askedBy, isInTrail } from './audit.ts'
 
 /** Something that was turned away at one of the hub's doors. */

@@ -1,10 +1,10 @@
 import { type Frame, type FrameType, fieldErrors, frames, ParleyError } from '../../shared/protocol/index.ts'
 import { jsonFault } from '../../shared/rules/json-fault.ts'
-import type { Principal } from '../core/principal.ts'
-import { frameScopes, requireScope } from '../core/scopes.ts'
+import type { Principal } from '../core/access/principal.ts'
+import { frameScopes, requireScope } from '../core/access/scopes.ts'
 import type { Answer, Command, CommandTable } from './command.ts'
-import type { Log } from './log.ts'
-import type { RecordFrame } from './record.ts'
+import type { Log } from './log/log.ts'
+import type { RecordFrame } from './log/record.ts'
 import type { Session } from './session.ts'
 
 /** The one door: every frame of a client is validated, authorized and carried out here. Throws ParleyError to refuse. */

@@ -1,5 +1,5 @@
 import type { CloseCode, Push, PushType } from '../../shared/protocol/index.ts'
-import type { Principal } from '../core/principal.ts'
+import type { Principal } from '../core/access/principal.ts'
 
 /** One connection, as the features see it. The gateway gives it; when its socket is gone, `isOpen` is false and everything else does nothing. */
 export interface Session {

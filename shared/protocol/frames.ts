@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { callErrorSchema } from './events.ts'
 import { limitsSchema } from './limits.ts'
+import { callErrorSchema } from './log/events.ts'
 import { bySchema, epochSchema, hashSchema, idSchema, jsonSchema, keySchema, seqSchema, timeSchema, visibilities } from './primitives.ts'
 import { roomViewSchema } from './views.ts'
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { type WireEvent, wireEventSchema } from './events.ts'
 import { welcomeSchema } from './frames.ts'
+import { type WireEvent, wireEventSchema } from './log/events.ts'
 import { epochSchema, hashSchema, idSchema, jsonSchema, seqSchema, timeSchema } from './primitives.ts'
 import { memberSchema } from './views.ts'
 

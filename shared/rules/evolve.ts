@@ -1,6 +1,7 @@
 // Not the index: a browser folds rooms too, and the index would bring zod along.
-import { eventTypes } from '../protocol/event-types.ts'
+
 import type { CallView, ContractView, Permissions, RecordedEvent, RoomView, WireEvent } from '../protocol/index.ts'
+import { eventTypes } from '../protocol/log/event-types.ts'
 import { type CallMoveEvent, callMachine, callMoves } from './call-machine.ts'
 import { isFinal, next } from './machine.ts'
 import { unreachable } from './unreachable.ts'

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { expect } from 'chai'
 import { type Collection, MongoClient } from 'mongodb'
-import { launchEmbedded } from '../../server/database/embedded/launch.ts'
+import { launchEmbedded } from '../../server/database/embedded/process/launch.ts'
 import { temporaryDirectory } from './test-server.ts'
 
 type Row = { _id: string; writer: number; n: number; tags: string[]; state?: string }

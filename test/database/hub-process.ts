@@ -1,5 +1,5 @@
 import { MongoClient } from 'mongodb'
-import { launchEmbedded } from '../../server/database/embedded/launch.ts'
+import { launchEmbedded } from '../../server/database/embedded/process/launch.ts'
 
 /** Stands in for a hub that will be killed: launches, writes one document, tells the database's pid, and waits. */
 const [directory = '', idleMs] = process.argv.slice(2)

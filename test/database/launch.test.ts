@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { MongoClient } from 'mongodb'
 import type { EmbeddedRefusal } from '../../server/database/embedded/errors.ts'
-import { type Embedded, launchEmbedded } from '../../server/database/embedded/launch.ts'
-import { superviseEmbedded } from '../../server/database/embedded/supervise.ts'
+import { type Embedded, launchEmbedded } from '../../server/database/embedded/process/launch.ts'
+import { superviseEmbedded } from '../../server/database/embedded/process/supervise.ts'
 import { temporaryDirectory } from './test-server.ts'
 
 const hubScript = join(import.meta.dirname, 'hub-process.ts')

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createEmbeddedServer } from '../../server/database/embedded/server.ts'
+import { createEmbeddedServer } from '../../server/database/embedded/wire/server.ts'
 
 export type TestServer = { uri: string; directory: string; stop(): Promise<void> }
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
+import { runStorm } from './load/storm.ts'
 import { mustHold } from './must-hold.ts'
-import { runStorm } from './storm.ts'
 
 const PATIENCE_MS = 300_000
 /** `npm run faults` does it with 5,000. */

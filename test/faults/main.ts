@@ -1,11 +1,11 @@
 // The fault matrix on demand: `npm run faults -- --seeds 20`. Exits with 1 when anything acknowledged was lost, doubled or put elsewhere.
 import { parseArgs } from 'node:util'
 import { seedOf } from '../harness/random.ts'
+import { runStorm } from './load/storm.ts'
 import { type Line, machine, repeat, tableOf } from './report.ts'
 import { type RowName, rows } from './rows.ts'
 import { isWell, type Outcome, runRow } from './run-row.ts'
 import { runSocketIo } from './socket-io.ts'
-import { runStorm } from './storm.ts'
 
 /** Beside Parley's row of cut networks. What these lose is told, and fails nothing. */
 const comparisons: Record<string, { what: string; recovers: boolean }> = {

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import type { Socket } from 'socket.io'
-import { createEmitFanOut, createFanOut, type FanOut } from '../../server/gateway/fan-out.ts'
+import { createEmitFanOut, createFanOut, type FanOut } from '../../server/gateway/delivery/fan-out.ts'
 import { createProtocolClient } from '../conformance/wire.ts'
 import { createManualClock } from '../harness/clock.ts'
 import { startHub, type TestHub } from '../harness/hub.ts'

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { createVerifyStream } from '../../server/pipeline/verify-stream.ts'
+import { createVerifyStream } from '../../server/pipeline/store/verify-stream.ts'
 import { ParleyError } from '../../shared/protocol/index.ts'
 import { emptyRoom, evolve } from '../../shared/rules/evolve.ts'
 import { bodiesOf, createRig, faults, outcomeOf, type Rig, say } from './log-rig.ts'

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
-import type { Log } from '../../server/pipeline/log.ts'
-import { createVerifyStream } from '../../server/pipeline/verify-stream.ts'
+import type { Log } from '../../server/pipeline/log/log.ts'
+import { createVerifyStream } from '../../server/pipeline/store/verify-stream.ts'
 import { ParleyError } from '../../shared/protocol/index.ts'
 import { createHistory } from '../harness/history.ts'
 import { testDatabase } from '../harness/hub.ts'

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { createVerifyStream } from '../../server/pipeline/verify-stream.ts'
+import { createVerifyStream } from '../../server/pipeline/store/verify-stream.ts'
 import { bodiesOf, createRig, faults, outcomeOf, type Rig, say } from './log-rig.ts'
 
 /** Every path of the append, one by one: a real database, a real store, and a fault between the store and the driver. */

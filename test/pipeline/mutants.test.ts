@@ -1,6 +1,6 @@
 import { expect } from 'chai'
-import type { EventDocument, EventStore } from '../../server/pipeline/event-store.ts'
-import type { Log } from '../../server/pipeline/log.ts'
+import type { Log } from '../../server/pipeline/log/log.ts'
+import type { EventDocument, EventStore } from '../../server/pipeline/store/event-store.ts'
 import { createHistory, type History } from '../harness/history.ts'
 import { createRig, type Rig, say } from './log-rig.ts'
 

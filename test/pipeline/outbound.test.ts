@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect } from 'chai'
-import { createOutbound, type OutboundError, type Resolve } from '../../server/pipeline/outbound.ts'
-import { isPublicAddress } from '../../server/pipeline/outbound-address.ts'
+import { createOutbound, type OutboundError, type Resolve } from '../../server/pipeline/outbound/outbound.ts'
+import { isPublicAddress } from '../../server/pipeline/outbound/outbound-address.ts'
 
 const outbound = createOutbound()
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
-import { createReactors, type React } from '../../server/pipeline/reactors.ts'
-import { MOST_ATTEMPTS } from '../../server/pipeline/retry.ts'
+import { createReactors, type React } from '../../server/pipeline/background/reactors.ts'
+import { MOST_ATTEMPTS } from '../../server/pipeline/background/retry.ts'
 import { ParleyError } from '../../shared/protocol/index.ts'
 import { createManualClock, type ManualClock } from '../harness/clock.ts'
 import { createRig, type Rig, say } from './log-rig.ts'

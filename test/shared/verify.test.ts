@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { type Transcript, verifyTranscript } from '../../scripts/lib/verify-transcript.ts'
+import { type Transcript, verifyTranscript } from '../../scripts/lib/verify/verify-transcript.ts'
 import { canonicalJson } from '../../shared/rules/canonical-json.ts'
 import { readVectors } from './read-vectors.ts'
 

@@ -1,6 +1,6 @@
 import { render } from 'preact'
-import { takeLinkToken } from './link-token.ts'
-import { startSession } from './session.ts'
+import { takeLinkToken } from './account/link-token.ts'
+import { startSession } from './account/session.ts'
 import { App } from './view/app.tsx'
 
 // Before anything else: nothing that happens later may see the token in the address bar or in the history.

@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals'
 import type { By, Member } from '../../../shared/protocol/index.ts'
-import { myself } from './session.ts'
+import { myself } from './account/session.ts'
 
 interface Known {
   name: string

@@ -1,7 +1,7 @@
-import { type Catalog, createCatalog } from './catalog.ts'
-import { type Cursors, createCursors } from './cursors.ts'
-import { createDocuments, type Documents } from './documents.ts'
-import type { Storage } from './storage.ts'
+import { type Cursors, createCursors } from './commands/cursors.ts'
+import { type Catalog, createCatalog } from './storage/catalog.ts'
+import { createDocuments, type Documents } from './storage/documents.ts'
+import type { Storage } from './storage/storage.ts'
 
 /** Everything a command works with. One per data directory. */
 export type Engine = { storage: Storage; catalog: Catalog; documents: Documents; cursors: Cursors; startedAt: number }

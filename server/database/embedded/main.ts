@@ -12,4 +12,4 @@ try {
 } catch {
   // A home that cannot be written costs the quarter of a second, nothing else.
 }
-await import('./process.ts')
+await import('./process/process.ts')

@@ -1,6 +1,6 @@
 import type { Connection, mongo } from 'mongoose'
 import { type By, type EventDraft, trailEvents } from '../../../shared/protocol/index.ts'
-import { facetsOfRoom } from '../../core/facets.ts'
+import { facetsOfRoom } from '../../core/words/facets.ts'
 import { makeIndexes } from '../indexes.ts'
 import type { Migration } from '../migrate.ts'
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/clock.ts'
-import type { Background } from '../../pipeline/background.ts'
+import type { Background } from '../../pipeline/background/background.ts'
 import type { AgentSession } from './agent-sessions.ts'
 
 export interface HealthDeps {

@@ -1,5 +1,5 @@
 import { type Clock, isoTime } from '../../core/clock.ts'
-import { isFree } from '../../pipeline/retry.ts'
+import { isFree } from '../../pipeline/background/retry.ts'
 import type { AgentSession } from './agent-sessions.ts'
 import type { AgentModels, AgentSessionDocument } from './model.ts'
 import type { Reach } from './reach.ts'

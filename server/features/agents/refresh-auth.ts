@@ -1,7 +1,7 @@
 import { type Frame, ParleyError } from '../../../shared/protocol/index.ts'
+import type { Principal } from '../../core/access/principal.ts'
+import { covers } from '../../core/access/scopes.ts'
 import { isoTime } from '../../core/clock.ts'
-import type { Principal } from '../../core/principal.ts'
-import { covers } from '../../core/scopes.ts'
 import type { SessionCommand } from '../../pipeline/command.ts'
 import type { Session } from '../../pipeline/session.ts'
 

@@ -1,7 +1,7 @@
 import { type AuditData, type AuditItem, type RecordedEvent, type TrailEventType, trailEvents } from '../../../shared/protocol/index.ts'
 import { actorOf } from '../../pipeline/audit.ts'
-import type { EventDocument } from '../../pipeline/event-store.ts'
-import { contractOf } from '../../pipeline/record.ts'
+import { contractOf } from '../../pipeline/log/record.ts'
+import type { EventDocument } from '../../pipeline/store/event-store.ts'
 import { isAuditStream } from './own-stream.ts'
 
 type Row = Pick<EventDocument, '_id' | 'stream' | 'seq' | 'json' | 'facets'>

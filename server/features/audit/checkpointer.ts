@@ -1,8 +1,8 @@
 import type { mongo } from 'mongoose'
 import type { Checkpoint } from '../../../shared/protocol/index.ts'
-import type { CheckpointKeys } from '../../core/checkpoint-keys.ts'
 import { type Clock, isoTime } from '../../core/clock.ts'
-import { eventId } from '../../pipeline/event-store.ts'
+import type { CheckpointKeys } from '../../core/secrets/checkpoint-keys.ts'
+import { eventId } from '../../pipeline/store/event-store.ts'
 import type { AuditModels, CheckpointDocument } from './model.ts'
 
 const EVERY_MS = 60_000

@@ -1,6 +1,6 @@
 import { type AuditExportLine, type Checkpoint, ParleyError } from '../../../shared/protocol/index.ts'
 import { firstChain } from '../../core/seal.ts'
-import { type EventDocument, type EventStore, eventId } from '../../pipeline/event-store.ts'
+import { type EventDocument, type EventStore, eventId } from '../../pipeline/store/event-store.ts'
 import { trailStreams } from './trail-streams.ts'
 
 export interface ExportDeps {

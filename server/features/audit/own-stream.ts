@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/clock.ts'
-import { isFree } from '../../pipeline/retry.ts'
+import { isFree } from '../../pipeline/background/retry.ts'
 import type { AuditModels } from './model.ts'
 
 const AUDIT_STREAM = 'audit:'

@@ -1,11 +1,11 @@
 import type { z } from 'zod'
 import { type AuditItem, type http, ParleyError } from '../../../shared/protocol/index.ts'
-import { facet } from '../../core/facets.ts'
-import { notYours } from '../../core/foreign.ts'
-import { isStaffMember, type Principal } from '../../core/principal.ts'
-import { tokensAsked } from '../../core/tokens.ts'
-import type { EventStore } from '../../pipeline/event-store.ts'
-import { type ListPage, listPage } from '../../pipeline/list-page.ts'
+import { notYours } from '../../core/access/foreign.ts'
+import { isStaffMember, type Principal } from '../../core/access/principal.ts'
+import { facet } from '../../core/words/facets.ts'
+import { tokensAsked } from '../../core/words/tokens.ts'
+import { type ListPage, listPage } from '../../pipeline/http/list-page.ts'
+import type { EventStore } from '../../pipeline/store/event-store.ts'
 import { toAuditItem } from './audit-item.ts'
 
 export type AuditQuery = z.infer<(typeof http)['GET /audit']['query']>

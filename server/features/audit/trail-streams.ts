@@ -1,5 +1,5 @@
 import type { mongo } from 'mongoose'
-import type { EventStore } from '../../pipeline/event-store.ts'
+import type { EventStore } from '../../pipeline/store/event-store.ts'
 
 /** The streams of the trail that have events, by name: a look at the first event of each, and none at the rest. */
 export function trailStreams(store: EventStore): Promise<string[]> {

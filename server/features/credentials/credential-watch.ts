@@ -1,6 +1,6 @@
 import type { CloseCode } from '../../../shared/protocol/index.ts'
-import type { Principal } from '../../core/principal.ts'
-import type { Background } from '../../pipeline/background.ts'
+import type { Principal } from '../../core/access/principal.ts'
+import type { Background } from '../../pipeline/background/background.ts'
 import type { Session } from '../../pipeline/session.ts'
 
 export interface Cut {

@@ -1,8 +1,8 @@
 import { http, idSchema, ParleyError } from '../../../shared/protocol/index.ts'
 import { askedBy } from '../../pipeline/audit.ts'
-import { etagOf, requireMatch } from '../../pipeline/conditional.ts'
+import { etagOf, requireMatch } from '../../pipeline/http/conditional.ts'
+import { principalOf, type Route, type RouteAnswer, type RouteRequest } from '../../pipeline/http/route.ts'
 import { parse } from '../../pipeline/parse.ts'
-import { principalOf, type Route, type RouteAnswer, type RouteRequest } from '../../pipeline/route.ts'
 import { type Agents, shownAgent } from './agents.ts'
 import type { AgentDocument } from './model.ts'
 

@@ -1,9 +1,9 @@
 import { v7 as uuidv7 } from 'uuid'
 import { type AgentAnswer, ALL_SCOPES, ParleyError, type Permissions } from '../../../shared/protocol/index.ts'
+import { byOf, type Principal } from '../../core/access/principal.ts'
 import type { Clock } from '../../core/clock.ts'
-import { byOf, type Principal } from '../../core/principal.ts'
 import { type Asked, type Audit, recordThenAct } from '../../pipeline/audit.ts'
-import type { AgentKeys } from './agent-keys.ts'
+import type { AgentKeys } from './keys/agent-keys.ts'
 import { managerOf } from './manages.ts'
 import type { AgentDocument, Model } from './model.ts'
 

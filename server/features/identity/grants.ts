@@ -1,8 +1,8 @@
 import { type By, ParleyError, type Permissions } from '../../../shared/protocol/index.ts'
 import type { Clock } from '../../core/clock.ts'
 import { type Audit, recordThenAct } from '../../pipeline/audit.ts'
-import type { Fired } from '../../pipeline/timers.ts'
-import type { Who } from './agent-keys.ts'
+import type { Fired } from '../../pipeline/background/timers.ts'
+import type { Who } from './keys/agent-keys.ts'
 import type { AgentDocument, Model } from './model.ts'
 
 export interface Grants {

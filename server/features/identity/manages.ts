@@ -1,6 +1,6 @@
 import { ParleyError } from '../../../shared/protocol/index.ts'
-import { notYours } from '../../core/foreign.ts'
-import { isOperator, isStaffMember, type Principal } from '../../core/principal.ts'
+import { notYours } from '../../core/access/foreign.ts'
+import { isOperator, isStaffMember, type Principal } from '../../core/access/principal.ts'
 
 /** What somebody is to an agent; undefined for a stranger. */
 export type Manager = 'itself' | 'owner' | 'admin' | 'staff'

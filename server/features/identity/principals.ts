@@ -1,7 +1,7 @@
 import type { UserRole } from '../../../shared/protocol/index.ts'
-import type { Principal } from '../../core/principal.ts'
+import type { Principal } from '../../core/access/principal.ts'
 import type { Users } from '../users/index.ts'
-import type { AgentKeys } from './agent-keys.ts'
+import type { AgentKeys } from './keys/agent-keys.ts'
 import type { AgentDocument, Model } from './model.ts'
 
 /** Who an id stands for, as others may know it. */

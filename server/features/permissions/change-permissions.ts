@@ -1,6 +1,6 @@
 import { ParleyError } from '../../../shared/protocol/index.ts'
 import type { RecordedCommand } from '../../pipeline/command.ts'
-import { etagOf, requireMatch } from '../../pipeline/conditional.ts'
+import { etagOf, requireMatch } from '../../pipeline/http/conditional.ts'
 import { refuseWhenEnded } from '../rooms/index.ts'
 
 /** The requester or staff says what the contract permits. Refused when the flags are no longer those that were seen. */

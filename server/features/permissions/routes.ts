@@ -1,11 +1,11 @@
 import { http, idSchema, ParleyError, type RoomView } from '../../../shared/protocol/index.ts'
-import { authorize } from '../../core/authorize.ts'
-import { inForce } from '../../core/permit.ts'
-import { etagOf } from '../../pipeline/conditional.ts'
-import type { Log } from '../../pipeline/log.ts'
+import { authorize } from '../../core/access/authorize.ts'
+import { inForce } from '../../core/access/permit.ts'
+import { etagOf } from '../../pipeline/http/conditional.ts'
+import { principalOf, type Route, type RouteRequest } from '../../pipeline/http/route.ts'
+import type { Log } from '../../pipeline/log/log.ts'
+import { type RecordFrame, streamOf } from '../../pipeline/log/record.ts'
 import { parse } from '../../pipeline/parse.ts'
-import { type RecordFrame, streamOf } from '../../pipeline/record.ts'
-import { principalOf, type Route, type RouteRequest } from '../../pipeline/route.ts'
 import { permitContract } from './change-permissions.ts'
 
 /** What a contract permits its provider's agent, for its parties and staff. */

@@ -1,7 +1,7 @@
 import type { ContractState } from '../../../shared/protocol/index.ts'
-import type { StoredEvent } from '../../pipeline/event-store.ts'
-import { listPage, type PageQuery } from '../../pipeline/list-page.ts'
-import { contractOf } from '../../pipeline/record.ts'
+import { listPage, type PageQuery } from '../../pipeline/http/list-page.ts'
+import { contractOf } from '../../pipeline/log/record.ts'
+import type { StoredEvent } from '../../pipeline/store/event-store.ts'
 import type { ContractDocument, RoomModels } from './model.ts'
 
 /** The list of contracts. A reactor keeps it in step with the logs; the same event twice changes nothing. */

@@ -1,6 +1,6 @@
 import { ParleyError } from '../../../shared/protocol/index.ts'
-import { requirePermission } from '../../core/permit.ts'
-import { seesNotes } from '../../core/principal.ts'
+import { requirePermission } from '../../core/access/permit.ts'
+import { seesNotes } from '../../core/access/principal.ts'
 import type { RecordedCommand } from '../../pipeline/command.ts'
 import { refuseWhenEnded } from './refuse-when-ended.ts'
 

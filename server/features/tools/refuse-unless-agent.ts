@@ -1,5 +1,5 @@
 import { ParleyError } from '../../../shared/protocol/index.ts'
-import type { Principal } from '../../core/principal.ts'
+import type { Principal } from '../../core/access/principal.ts'
 
 /** A human provider has no tools, so no calls to answer. */
 export function refuseUnlessAgent(actor: Principal): void {

@@ -1,11 +1,11 @@
 import { type Frame, type Limits, ParleyError, type ToolView } from '../../../shared/protocol/index.ts'
+import type { Principal } from '../../core/access/principal.ts'
 import type { Clock } from '../../core/clock.ts'
-import type { Principal } from '../../core/principal.ts'
-import type { Background } from '../../pipeline/background.ts'
+import type { Background } from '../../pipeline/background/background.ts'
 import type { SessionCommand } from '../../pipeline/command.ts'
 import type { Session } from '../../pipeline/session.ts'
-import type { InputValidators } from './input-validator.ts'
 import type { ToolModels } from './model.ts'
+import type { InputValidators } from './schemas/input-validator.ts'
 
 export interface RegisterDeps {
   models: ToolModels

@@ -1,10 +1,10 @@
 import { idSchema, ParleyError } from '../../../shared/protocol/index.ts'
-import { authorize } from '../../core/authorize.ts'
-import type { EventStore } from '../../pipeline/event-store.ts'
-import type { Log } from '../../pipeline/log.ts'
-import { streamOf } from '../../pipeline/record.ts'
-import { principalOf, type Route } from '../../pipeline/route.ts'
-import type { CallStreams } from './call-streams.ts'
+import { authorize } from '../../core/access/authorize.ts'
+import { principalOf, type Route } from '../../pipeline/http/route.ts'
+import type { Log } from '../../pipeline/log/log.ts'
+import { streamOf } from '../../pipeline/log/record.ts'
+import type { EventStore } from '../../pipeline/store/event-store.ts'
+import type { CallStreams } from './streams/call-streams.ts'
 
 /** The streamed output of a call: of an ended one exactly what its last event sealed. */
 export function toolRoutes({ log, store, streams }: { log: Log; store: EventStore; streams: CallStreams }): Route[] {

@@ -1,11 +1,11 @@
 import { type AuditType, ParleyError } from '../../../shared/protocol/index.ts'
+import { byOf, type Principal } from '../../core/access/principal.ts'
 import { type Clock, isoTime } from '../../core/clock.ts'
-import { byOf, type Principal } from '../../core/principal.ts'
 import { type Asked, type Audit, recordThenAct, refusedAndRecorded } from '../../pipeline/audit.ts'
-import { refuseWithoutCookies } from './cookie.ts'
 import type { LinkDocument, LinkKind, Model, UserDocument } from './model.ts'
 import { next } from './passwords.ts'
 import { looksLikeToken, newToken, type Secrets } from './secrets.ts'
+import { refuseWithoutCookies } from './sessions/cookie.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS

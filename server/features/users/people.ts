@@ -1,7 +1,7 @@
 import { v7 as uuidv7 } from 'uuid'
 import { ParleyError, type UserRole } from '../../../shared/protocol/index.ts'
+import type { Principal } from '../../core/access/principal.ts'
 import type { Clock } from '../../core/clock.ts'
-import type { Principal } from '../../core/principal.ts'
 import { type Asked, type Audit, recordThenAct } from '../../pipeline/audit.ts'
 import { isDuplicateKey, type Model, type UserDocument } from './model.ts'
 import type { Secrets } from './secrets.ts'

@@ -1,7 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import bcrypt from 'bcrypt'
 import { ParleyError } from '../../../shared/protocol/index.ts'
-import { deriveKey } from '../../core/derive-key.ts'
+import { deriveKey } from '../../core/secrets/derive-key.ts'
 
 const tokenKinds = ['refresh', 'browser-session', 'sign-in', 'invitation', 'password-reset', 'sign-in-count'] as const
 /** What a hash is of: the same text of two kinds has two hashes. */

@@ -1,7 +1,7 @@
 import { ParleyError, type UserRole, type UserStatus } from '../../../shared/protocol/index.ts'
 import { type Clock, isoTime } from '../../core/clock.ts'
 import { type Asked, type Audit, recordThenAct } from '../../pipeline/audit.ts'
-import { listPage, type PageQuery } from '../../pipeline/list-page.ts'
+import { listPage, type PageQuery } from '../../pipeline/http/list-page.ts'
 import type { Model, UserDocument } from './model.ts'
 
 interface Patch {

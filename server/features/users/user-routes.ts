@@ -1,14 +1,14 @@
 import { http } from '../../../shared/protocol/index.ts'
 import { askedBy } from '../../pipeline/audit.ts'
-import { etagOf, requireMatch } from '../../pipeline/conditional.ts'
-import { listLink } from '../../pipeline/list-link.ts'
+import { etagOf, requireMatch } from '../../pipeline/http/conditional.ts'
+import { listLink } from '../../pipeline/http/list-link.ts'
+import { principalOf, type Route, type RouteAnswer, type RouteRequest } from '../../pipeline/http/route.ts'
 import { parse } from '../../pipeline/parse.ts'
-import { principalOf, type Route, type RouteAnswer, type RouteRequest } from '../../pipeline/route.ts'
 import type { LoginThrottle } from './login-throttle.ts'
 import type { UserDocument } from './model.ts'
 import type { OneTimeLinks } from './one-time-links.ts'
 import type { People } from './people.ts'
-import { secret } from './session-routes.ts'
+import { secret } from './sessions/session-routes.ts'
 import { shownUser, type UserLife } from './user-life.ts'
 
 /** Who the users are, as an operator makes and changes them. */

@@ -1,6 +1,6 @@
 import type { Express, Request, Response } from 'express'
 import { ParleyError } from '../../../shared/protocol/index.ts'
-import type { Route } from '../../pipeline/route.ts'
+import type { Route } from '../../pipeline/http/route.ts'
 
 /** Every route at its path and method; another method there is refused with those that there are. */
 export function mountRoutes(

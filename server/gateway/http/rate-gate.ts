@@ -1,8 +1,8 @@
 import type { Response } from 'express'
 import { ParleyError, type RatePolicy, type Rates } from '../../../shared/protocol/index.ts'
+import { isOperator, type Principal } from '../../core/access/principal.ts'
 import { networkOf } from '../../core/network-of.ts'
-import { isOperator, type Principal } from '../../core/principal.ts'
-import type { Route } from '../../pipeline/route.ts'
+import type { Route } from '../../pipeline/http/route.ts'
 import type { RateStore } from './rate-store.ts'
 
 /** Counted for an address, whoever asks: before these it is not proven who asks, or it costs nothing to be another. */

@@ -3,7 +3,7 @@ import express, { type Express } from 'express'
 
 /** The reference page at `/docs`: three files of our own, for the content policy lets no other script run. */
 export function serveDocs(app: Express): void {
-  app.use('/docs', express.static(fileURLToPath(new URL('./docs-page', import.meta.url)), { acceptRanges: false }))
+  app.use('/docs', express.static(fileURLToPath(new URL('./openapi/docs-page', import.meta.url)), { acceptRanges: false }))
 }
 
 /** The built console under `/app`, whatever page of it is asked for. Static files count against no limit. */

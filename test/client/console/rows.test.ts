@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { foldRows, rowOfSeq } from '../../../client/console/src/rows.ts'
+import { foldRows, rowOfSeq } from '../../../client/console/src/room/rows.ts'
 import { cutText, jsonLine, partsOf, plainText } from '../../../client/console/src/untrusted-text.ts'
 import type { RecordedEvent, WireEvent } from '../../../shared/protocol/index.ts'
 

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { backoff } from '../../../client/sdk/backoff.ts'
 import { connect, type HubState, RefusedError } from '../../../client/sdk/index.ts'
+import { backoff } from '../../../client/sdk/link/backoff.ts'
 import { uuid7 } from '../../../client/sdk/uuid7.ts'
 import { closeCodes } from '../../../shared/protocol/close-codes.ts'
 import { handClock } from './hand-clock.ts'

@@ -1,4 +1,4 @@
-import type { Clock } from '../../../client/sdk/clock.ts'
+import type { Clock } from '../../../client/sdk/link/clock.ts'
 
 export interface HandClock extends Clock {
   /** What is waited for, in milliseconds from now. */

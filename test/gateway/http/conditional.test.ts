@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { etagOf, requireMatch } from '../../../server/pipeline/conditional.ts'
-import { mergePatch } from '../../../server/pipeline/merge-patch.ts'
+import { etagOf, requireMatch } from '../../../server/pipeline/http/conditional.ts'
+import { mergePatch } from '../../../server/pipeline/http/merge-patch.ts'
 import { startHub, type TestHub } from '../../harness/hub.ts'
 import { connectAs, openContract } from '../../harness/people.ts'
 

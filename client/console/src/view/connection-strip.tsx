@@ -1,7 +1,7 @@
 import { useEffect } from 'preact/hooks'
+import { hubState } from '../account/session.ts'
 import { connection, watchConnection } from '../connection.ts'
-import { openStore } from '../open-store.ts'
-import { hubState } from '../session.ts'
+import { openStore } from '../room/open-store.ts'
 import { timeOf } from '../time.ts'
 import { Icon } from './icon.tsx'
 

@@ -1,0 +1,92 @@
+import { signal } from '@preact/signals'
+import type { UserRole } from '../../../../shared/protocol/index.ts'
+import { connect, type Hub, type HubState, RefusedError } from '../../../sdk/index.ts'
+import { api, toRefused } from '../api.ts'
+import { navigate, route } from '../route.ts'
+
+export interface Me {
+  id: string
+  kind: 'user' | 'agent'
+  name: string
+  roles: UserRole[]
+}
+
+export type Session =
+  | { state: 'starting' }
+  /** `ended`: it was signed in before, and the hub ended that. */
+  | { state: 'signed-out'; because: 'never' | 'left' | 'ended' }
+  | { state: 'failed'; error: RefusedError }
+  | { state: 'signed-in'; me: Me }
+
+export const session = signal<Session>({ state: 'starting' })
+export const hub = signal<Hub | undefined>(undefined)
+export const hubState = signal<HubState>('connecting')
+
+export const myself = (): Me | undefined => (session.value.state === 'signed-in' ? session.value.me : undefined)
+
+/** Finds out who is signed in, and connects. */
+export async function startSession(): Promise<void> {
+  session.value = { state: 'starting' }
+  try {
+    const me = await api<Me>('GET', '/me')
+    session.value = { state: 'signed-in', me }
+  } catch (thrown) {
+    const error = toRefused(thrown)
+    session.value = error.code === 'UNAUTHENTICATED' ? { state: 'signed-out', because: 'never' } : { state: 'failed', error }
+    return
+  }
+  await openHub()
+}
+
+export async function redeemSignInLink(token: string): Promise<void> {
+  await api('POST', '/sign-in-links/redeem', { body: { token } })
+  await startSession()
+  navigate('/app/rooms', { replace: true })
+}
+
+export async function signInByPassword(email: string, password: string): Promise<void> {
+  await api('POST', '/sessions/browser', { body: { email, password } })
+  await startSession()
+  if (route.peek().page === 'sign-in') navigate('/app/rooms', { replace: true })
+}
+
+/** Sets the password that an invitation or a reset link is for, and is signed in by that. */
+export async function redeemPasswordLink(kind: 'invitation' | 'password-reset', given: { token: string; password: string }): Promise<void> {
+  await api('POST', `/${kind}s/redeem`, { body: given })
+  await startSession()
+  navigate('/app/rooms', { replace: true })
+}
+
+export async function signOut(): Promise<void> {
+  await api('DELETE', '/sessions/current')
+  await endSession('left')
+}
+
+async function openHub(): Promise<void> {
+  hubState.value = 'connecting'
+  try {
+    const connected = await connect({ connect_timeout_ms: Number.POSITIVE_INFINITY })
+    let fault: Error | undefined
+    connected.on('problem', ({ during, error }) => {
+      if (during === 'connection') fault = error
+      console.warn(`parley: ${during}:`, error)
+    })
+    connected.on('state', (state) => {
+      hubState.value = state
+      if (state === 'closed' && fault !== undefined) void endSession('ended', fault)
+    })
+    hubState.value = connected.state
+    hub.value = connected
+  } catch (thrown) {
+    await endSession('ended', thrown)
+  }
+}
+
+async function endSession(because: 'left' | 'ended', fault?: unknown): Promise<void> {
+  if (session.value.state !== 'signed-in') return
+  const open = hub.value
+  hub.value = undefined
+  const isAboutCredentials = !(fault instanceof RefusedError) || ['UNAUTHENTICATED', 'CREDENTIALS_ENDED'].includes(fault.code)
+  session.value = isAboutCredentials ? { state: 'signed-out', because } : { state: 'failed', error: fault }
+  await open?.close()
+}

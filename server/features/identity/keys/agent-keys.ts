@@ -1,0 +1,163 @@
+import { v7 as uuidv7 } from 'uuid'
+import { type By, type KeyScope, ParleyError, type RatesPatch } from '../../../../shared/protocol/index.ts'
+import type { Clock } from '../../../core/clock.ts'
+import { type Audit, type AuditDraft, actorOf, recordThenAct } from '../../../pipeline/audit.ts'
+import type { AgentKeyDocument, Model } from '../model.ts'
+import { looksLikeApiKey, newApiKey } from './api-key.ts'
+import { about, entry, type KeyEndings, type KeyEnds, nameOf } from './key-endings.ts'
+import { isOver, type KeyRegister } from './key-register.ts'
+import type { KeyUses } from './key-uses.ts'
+import type { Secrets } from './secrets.ts'
+
+/** What a key is good for. Never changed after it was issued, and the same in the one that replaces it. */
+export type KeyTerms = Pick<AgentKeyDocument, 'name' | 'scopes' | 'expires_at'> & { rates?: RatesPatch }
+
+export interface IssuedKey {
+  key_id: string
+  /** Shown once. */
+  api_key: string
+  prefix: string
+  last4: string
+  scopes: KeyScope[]
+  expires_at: string | null
+}
+
+/** Who does something to a key: for its history, and for the audit trail. */
+export interface Who {
+  by: By
+  asked: Pick<AuditDraft, 'actor' | 'correlation_id'>
+}
+
+export interface AgentKeysDeps {
+  model: Model
+  register: KeyRegister
+  uses: KeyUses
+  secrets: Secrets
+  clock: Clock
+  audit: Audit
+  endings: KeyEndings
+  /** Calls `settle` at a moment, on whatever node lives by then. */
+  lookAt: KeyEnds['lookAt']
+  dev_mode: boolean
+}
+
+/** Agents' keys: issued, rotated, used for the first time, ended. A key that ended is never good again, and its row stays. */
+export function createAgentKeys({ model: { agentKeys }, register, uses, secrets, clock, audit, endings, lookAt, dev_mode }: AgentKeysDeps) {
+  const now = () => new Date(clock.now())
+
+  /** A key that is not there yet: `keep` makes it good. Its text is in `issued`, and nowhere else. */
+  function make(
+    agent_id: string,
+    terms: KeyTerms,
+    { by }: Who,
+    after?: { old: AgentKeyDocument; grace_ms: number; reason?: string | undefined },
+  ) {
+    const _id = uuidv7({ msecs: clock.now() })
+    const { text, prefix, last4 } = newApiKey({ dev_mode })
+    const at = now()
+    const row: AgentKeyDocument = {
+      ...{ _id, agent_id, family_id: after?.old.family_id ?? _id, ...secrets.hashApiKey(text), prefix, last4, ...terms },
+      ...{ status: 'active', created_at: at, created_by: by, activated_at: null, last_used_at: null, uses: 0 },
+      ...(after ? { rotated_from: { key_id: after.old._id, grace_ms: after.grace_ms } } : {}),
+      history: [entry('created', at, by, { reason: after?.reason, key_id: after?.old._id })],
+    }
+    const { scopes, expires_at } = terms
+    const issued: IssuedKey = { key_id: _id, api_key: text, prefix, last4, scopes, expires_at: expires_at?.toISOString() ?? null }
+    return { row, issued }
+  }
+
+  /** Throws KEY_LIMIT_REACHED. */
+  async function keep(row: AgentKeyDocument): Promise<void> {
+    await register.add(row.agent_id, { id: row._id, family_id: row.family_id })
+    if (row.expires_at !== null) await lookAt(nameOf(row), row.expires_at.getTime())
+    await agentKeys.insertOne(row)
+  }
+
+  async function issue(agent_id: string, terms: KeyTerms, who: Who): Promise<IssuedKey> {
+    const { row, issued } = make(agent_id, terms, who)
+    const metadata = { scopes: terms.scopes, expires_at: issued.expires_at }
+    await recordThenAct(audit, { type: 'key.created', ...who.asked, ...about(row), metadata }, () => keep(row))
+    return issued
+  }
+
+  /**
+   * Makes the key that replaces this one. The old one goes on until the new one is used, and for the grace from then on; without
+   * grace it ends at once. Throws KEY_NOT_ACTIVE for a key that ended or was replaced.
+   */
+  async function rotate(old: AgentKeyDocument, { grace_ms, reason }: { grace_ms: number; reason?: string | undefined }, who: Who) {
+    if (!isGood(old) || old.rotated_to?.at !== undefined)
+      throw new ParleyError('KEY_NOT_ACTIVE', { key_id: old.rotated_to?.key_id ?? null })
+    const { agent_id, name, scopes, rates, expires_at } = old
+    const terms = { name, scopes, expires_at, ...(rates ? { rates } : {}) }
+    const { row, issued } = make(agent_id, terms, who, { old, grace_ms, reason })
+    const metadata = { new_key_id: row._id, grace_ms, reason }
+    await recordThenAct(audit, { type: 'key.rotated', ...who.asked, ...about(old), metadata }, async () => {
+      await endOthers(old, who)
+      await keep(row)
+      const rotated = entry('rotated', now(), who.by, { reason, key_id: row._id })
+      await agentKeys.updateOne({ _id: old._id }, { $set: { rotated_to: { key_id: row._id } }, $push: { history: rotated } })
+      if (grace_ms === 0) await endings.close(old, { reason: 'rotated', why: reason, by: who.by, keepsOne: false })
+    })
+    return issued
+  }
+
+  /** A replacement that was never used (its answer may have been lost), and a predecessor in its grace. */
+  async function endOthers({ _id, family_id }: AgentKeyDocument, { by }: Who): Promise<void> {
+    const others = await agentKeys.find({ family_id, _id: { $ne: _id }, status: 'active' }).toArray()
+    for (const other of others) await endings.close(other, { reason: 'rotated', by, keepsOne: false })
+  }
+
+  /** Revokes a key for good. Throws LAST_KEY when one must be left. Once more changes nothing. */
+  async function revoke(
+    key: AgentKeyDocument,
+    { why, keepsOne }: { why?: string | undefined; keepsOne: boolean },
+    who: Who,
+  ): Promise<void> {
+    if (key.status !== 'active') return
+    const draft = { type: 'key.revoked', ...who.asked, ...about(key), metadata: { reason: why } } as const
+    await recordThenAct(audit, draft, () => endings.close(key, { reason: 'revoked', why, by: who.by, keepsOne }))
+  }
+
+  /** The good key of a text. Reads the store each time: what ended must not live on in a cache. Its first use is noted here. */
+  async function use(text: string): Promise<AgentKeyDocument | undefined> {
+    if (!looksLikeApiKey(text, { dev_mode })) return undefined
+    const key = await agentKeys.findOne({ hash: { $in: secrets.apiKeyHashes(text) }, status: 'active' })
+    if (key === null || !isGood(key)) return undefined
+    if (key.activated_at === null) await activate(key)
+    uses.note(key._id)
+    return key
+  }
+
+  /** From the first use of a replacement on, the old key has its grace. In this order: what a crash leaves undone, the next use does. */
+  async function activate({ _id, agent_id, rotated_from }: AgentKeyDocument): Promise<void> {
+    const at = now()
+    if (rotated_from !== undefined) await startGrace(rotated_from, at)
+    const by = { kind: 'agent' as const, id: agent_id }
+    const update = { $set: { activated_at: at }, $push: { history: entry('activated', at, by) } }
+    const { matchedCount } = await agentKeys.updateOne({ _id, activated_at: null }, update)
+    if (matchedCount === 1) audit.record({ type: 'key.activated', actor: actorOf(by), ...about({ _id, agent_id }) })
+  }
+
+  async function startGrace({ key_id, grace_ms }: { key_id: string; grace_ms: number }, at: Date): Promise<void> {
+    const old = await agentKeys.findOne({ _id: key_id, status: 'active', 'rotated_to.at': { $exists: false } })
+    if (old === null) return
+    const grace_ends_ms = at.getTime() + grace_ms
+    const endsByGrace = grace_ends_ms < (old.expires_at?.getTime() ?? Number.POSITIVE_INFINITY)
+    if (endsByGrace) await lookAt(nameOf(old), grace_ends_ms)
+    const news = endsByGrace ? { expires_at: new Date(grace_ends_ms), in_grace: true as const } : {}
+    const update = { $set: { 'rotated_to.at': at, ...news } }
+    await agentKeys.updateOne({ _id: key_id, 'rotated_to.at': { $exists: false } }, update)
+  }
+
+  function isGood(key: AgentKeyDocument): boolean {
+    return key.status === 'active' && !isOver(key, clock.now())
+  }
+
+  async function find(agent_id: string, key_id: string): Promise<AgentKeyDocument | undefined> {
+    return (await agentKeys.findOne({ _id: key_id, agent_id })) ?? undefined
+  }
+
+  return { make, keep, issue, rotate, revoke, use, find }
+}
+
+export type AgentKeys = ReturnType<typeof createAgentKeys>

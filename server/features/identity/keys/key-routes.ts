@@ -1,0 +1,121 @@
+import { type AgentKeyAnswer, http, idSchema, type KeyHistoryAnswer, ParleyError } from '../../../../shared/protocol/index.ts'
+import { byOf } from '../../../core/access/principal.ts'
+import type { Clock } from '../../../core/clock.ts'
+import { askedBy } from '../../../pipeline/audit.ts'
+import { listPage } from '../../../pipeline/http/list-page.ts'
+import { principalOf, type Route, type RouteAnswer, type RouteRequest } from '../../../pipeline/http/route.ts'
+import { parse } from '../../../pipeline/parse.ts'
+import { agentIdOf } from '../agent-routes.ts'
+import type { Agents } from '../agents.ts'
+import { type Manager, requireManager } from '../manages.ts'
+import type { AgentKeyDocument, Model } from '../model.ts'
+import type { AgentKeys, IssuedKey, Who } from './agent-keys.ts'
+import { isOver } from './key-register.ts'
+import { requireCover, termsOf } from './key-terms.ts'
+
+export interface KeyRouteDeps {
+  model: Model
+  agents: Agents
+  keys: AgentKeys
+  clock: Clock
+}
+
+/** Who hands out what an agent may do. A reviewer does not: the key would let him act as the agent. */
+const issuers: readonly Manager[] = ['itself', 'owner', 'admin']
+const readers: readonly Manager[] = [...issuers, 'staff']
+
+export function createKeyRoutes({ model, agents, keys, clock }: KeyRouteDeps): Route[] {
+  async function issue(request: RouteRequest): Promise<RouteAnswer> {
+    const { principal, agent } = await enter(request, issuers)
+    const asked = parse(http['POST /agents/:id/keys'].body, request.body === undefined ? {} : request.body)
+    const terms = termsOf(asked, { issuer: principal, grants: agent.permissions, now_ms: clock.now() })
+    return shownOnce(await keys.issue(agent._id, terms, whoOf(request)))
+  }
+
+  async function rotate(request: RouteRequest): Promise<RouteAnswer> {
+    const { principal, agent } = await enter(request, issuers)
+    const { grace_period_s, reason } = parse(http['POST /agents/:id/keys/:key_id/rotations'].body, request.body)
+    const key = await keyOf(agent._id, request)
+    // Or a key of few scopes would come by the secret of one with more.
+    if (principal.credential?.kind === 'key') requireCover(principal.credential.scopes, key.scopes)
+    return shownOnce(await keys.rotate(key, { grace_ms: grace_period_s * 1_000, reason }, whoOf(request)))
+  }
+
+  async function revoke(request: RouteRequest): Promise<RouteAnswer> {
+    const { agent, manager } = await enter(request, readers)
+    const { reason } = parse(http['DELETE /agents/:id/keys/:key_id'].query, request.query)
+    const key = await keyOf(agent._id, request)
+    await keys.revoke(key, { why: reason, keepsOne: manager === 'itself' }, whoOf(request))
+    return { status: 204 }
+  }
+
+  async function list(request: RouteRequest): Promise<RouteAnswer> {
+    const { agent } = await enter(request, readers)
+    const query = parse(http['GET /agents/:id/keys'].query, request.query)
+    const { rows, page } = await listPage(model.agentKeys, { filter: { agent_id: agent._id }, query, sorts: { created_at: '_id' } })
+    return { status: 200, body: { items: rows.map((row) => shownKey(row, clock.now())), ...page } }
+  }
+
+  async function history(request: RouteRequest): Promise<RouteAnswer> {
+    const { agent } = await enter(request, readers)
+    return { status: 200, body: shownHistory(await keyOf(agent._id, request)) }
+  }
+
+  async function enter(request: RouteRequest, allowed: readonly Manager[]) {
+    const principal = principalOf(request)
+    const agent_id = agentIdOf(request)
+    const agent = await agents.find(agent_id)
+    return { principal, agent, manager: requireManager(principal, agent_id, allowed) }
+  }
+
+  async function keyOf(agent_id: string, { params }: RouteRequest): Promise<AgentKeyDocument> {
+    const key_id = idSchema.safeParse(params['key_id'])
+    const key = key_id.success ? await keys.find(agent_id, key_id.data) : undefined
+    if (key === undefined) throw new ParleyError('NOT_FOUND')
+    return key
+  }
+
+  const access = { access: 'principal', scope: 'keys' } as const
+  const replay = { without: ['api_key'] } as const
+  return [
+    { method: 'POST', path: '/agents/:id/keys', ...access, replay, handle: issue },
+    { method: 'GET', path: '/agents/:id/keys', ...access, handle: list },
+    { method: 'POST', path: '/agents/:id/keys/:key_id/rotations', ...access, replay, handle: rotate },
+    { method: 'DELETE', path: '/agents/:id/keys/:key_id', ...access, handle: revoke },
+    { method: 'GET', path: '/agents/:id/keys/:key_id/history', ...access, handle: history },
+  ]
+}
+
+function whoOf(request: RouteRequest): Who {
+  return { by: byOf(principalOf(request)), asked: askedBy(request) }
+}
+
+function shownOnce(body: IssuedKey): RouteAnswer {
+  return { status: 201, body, headers: { 'Cache-Control': 'no-store' } }
+}
+
+function shownKey(key: AgentKeyDocument, now_ms: number): AgentKeyAnswer {
+  const { _id, name, prefix, last4, scopes, rates, created_by, rotated_from, rotated_to, ended, uses } = key
+  return {
+    ...{ key_id: _id, name, prefix, last4, scopes, ...(rates ? { rates } : {}) },
+    status: isOver(key, now_ms) ? 'revoked' : key.status,
+    created_at: key.created_at.toISOString(),
+    created_by,
+    activated_at: timeOf(key.activated_at),
+    expires_at: timeOf(key.expires_at),
+    last_used_at: timeOf(key.last_used_at),
+    uses,
+    ...(rotated_from ? { rotated_from: rotated_from.key_id } : {}),
+    ...(rotated_to ? { rotated_to: rotated_to.key_id } : {}),
+    ...(ended ? { ended: { at: ended.at.toISOString(), by: ended.by, reason: ended.reason } } : {}),
+  }
+}
+
+function shownHistory({ _id, history, activated_at, last_used_at, uses }: AgentKeyDocument): KeyHistoryAnswer {
+  const items = history.map((entry) => ({ ...entry, at: entry.at.toISOString() }))
+  return { key_id: _id, items, first_used_at: timeOf(activated_at), last_used_at: timeOf(last_used_at), uses }
+}
+
+function timeOf(at: Date | null): string | null {
+  return at?.toISOString() ?? null
+}

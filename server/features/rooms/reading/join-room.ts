@@ -1,0 +1,133 @@
+import type { Frame, FrameAck } from '../../../../shared/protocol/index.ts'
+import { authorize } from '../../../core/access/authorize.ts'
+import { type Principal, seesNotes } from '../../../core/access/principal.ts'
+import type { Answer, SessionCommand } from '../../../pipeline/command.ts'
+import type { Log } from '../../../pipeline/log/log.ts'
+import { streamOf } from '../../../pipeline/log/record.ts'
+import type { Peers } from '../../../pipeline/peers.ts'
+import { audienceOf, type Session } from '../../../pipeline/session.ts'
+import { MOST_LISTED } from '../presence/presence.ts'
+import type { Seats } from '../presence/seats.ts'
+import type { CatchUp } from './catch-up.ts'
+import type { DescribeRoom } from './describe-room.ts'
+
+export interface JoinDeps {
+  log: Log
+  peers: Peers
+  /** Counts the join by how it is served. */
+  onJoin(kind: 'fresh' | 'replay' | 'snapshot' | 'reset'): void
+  describeRoom: DescribeRoom
+  seats: Seats
+  catchUp: CatchUp
+  /** Throws UNAUTHENTICATED when the credential has ended, by the store. */
+  requireGood(principal: Principal): Promise<void>
+  /** Puts the streams of the calls at hand, so that their text can be read between two events. */
+  loadTexts(call_ids: string[]): Promise<void>
+}
+
+interface Join {
+  frame: Frame<'room.join'>
+  stream: string
+  turn: number
+}
+
+/** Behind by more than this, a client gets the room folded nearer to the head, and only the events after it. */
+const LONGEST_REPLAY = 20_000
+const SNAPSHOT_EVERY = 1_000
+
+/** Lets a connection into a room, from its head or from where it was. After the acknowledgement come the missed events, then `live`. */
+export function createJoinRoom({
+  log,
+  peers,
+  onJoin,
+  describeRoom,
+  seats,
+  catchUp,
+  requireGood,
+  loadTexts,
+}: JoinDeps): SessionCommand<'room.join'> {
+  async function handle(session: Session, frame: Frame<'room.join'>): Promise<Answer<'room.join'>> {
+    const { contract_id } = frame
+    // Before the first wait: a leave that is sent behind the join finds it.
+    const turn = seats.come(session, contract_id)
+    try {
+      return await join(session, { frame, stream: streamOf(contract_id), turn })
+    } catch (error) {
+      seats.giveUp(session, contract_id, turn)
+      throw error
+    }
+  }
+
+  async function join(session: Session, { frame, stream, turn }: Join): Promise<Answer<'room.join'>> {
+    const { contract_id } = frame
+    // A room that was opened after the credential ended does not say so.
+    const [{ room }] = await Promise.all([log.refresh(stream), requireGood(session.principal)])
+    const role = authorize(room, 'room.join', session.principal)
+    // Who left meanwhile gets the answer, and nothing behind it.
+    if (seats.take(session, { contract_id, role: role === 'system' ? 'staff' : role, turn })) {
+      session.exit(audienceOf.events(contract_id, true))
+      session.exit(audienceOf.events(contract_id, false))
+      // What is not history is followed from here on; on several nodes this also brings the others' events to this one.
+      session.enter(audienceOf.ephemeral(contract_id))
+    }
+    return enter(session, { frame, stream, turn })
+  }
+
+  async function enter(session: Session, { frame, stream, turn }: Join): Promise<Answer<'room.join'>> {
+    const { contract_id } = frame
+    await peers.followed()
+    // With majority, so that a node that lags resets nobody.
+    const joined = await log.refresh(stream)
+    const { contract } = joined.room
+    if (contract === null) throw new Error('a room without a contract let someone in')
+    const [{ overlay, presence }] = await Promise.all([
+      describeRoom(contract_id, contract),
+      loadTexts(joined.room.calls.map(({ call_id }) => call_id)),
+    ])
+    const start = await startOf(stream, frame)
+    onJoin(start.reset ? 'reset' : start.view === undefined ? 'fresh' : start.place === frame.since ? 'replay' : 'snapshot')
+    let known: ReadonlySet<string> = new Set()
+    return { ack, afterwards }
+
+    function ack(): FrameAck<'room.join'> {
+      const now = log.cached(stream) ?? joined
+      start.place ??= now.head
+      const view = overlay(start.view ?? now.room)
+      known = new Set(view.calls.map(({ call_id }) => call_id))
+      return { epoch: log.epoch, head: now.head, chain: now.chain, view }
+    }
+
+    // In one step with the acknowledgement: no event can fall between the view and the place where live events begin.
+    function afterwards(): void {
+      const isCurrent = () => seats.isCurrent(session, contract_id, turn)
+      if (!isCurrent()) return
+      const { version, members } = presence()
+      const shown = members.length > MOST_LISTED ? { count: members.length } : { snapshot: members }
+      session.send('presence', { contract_id, version, ...shown })
+      if (start.reset) {
+        seats.giveUp(session, contract_id, turn)
+        session.send('reset', { contract_id, epoch: log.epoch })
+        return
+      }
+      const hearsNotes = contract !== null && seesNotes(session.principal, contract)
+      catchUp(session, { contract_id, seesNotes: hearsNotes, after: start.place ?? joined.head, known, isCurrent })
+    }
+  }
+
+  /** Where the replay begins, and the room there. A place that is not of this log is a reset. */
+  async function startOf(
+    stream: string,
+    { since, epoch, chain }: Frame<'room.join'>,
+  ): Promise<{ place?: number; view?: Awaited<ReturnType<Log['roomAt']>>['room']; reset: boolean }> {
+    if (since === undefined) return { reset: false }
+    const { head } = await log.open(stream)
+    if (since > head || (epoch !== undefined && epoch !== log.epoch)) return { reset: true }
+    const at = await log.roomAt(stream, since)
+    if (chain !== undefined && at.chain !== chain) return { reset: true }
+    if (head - since <= LONGEST_REPLAY) return { place: since, view: at.room, reset: false }
+    const nearer = Math.floor(head / SNAPSHOT_EVERY) * SNAPSHOT_EVERY
+    return { place: nearer, view: (await log.roomAt(stream, nearer)).room, reset: false }
+  }
+
+  return { kind: 'session', type: 'room.join', handle }
+}

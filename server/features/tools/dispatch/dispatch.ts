@@ -1,0 +1,108 @@
+import type { CallView } from '../../../../shared/protocol/index.ts'
+import type { Background } from '../../../pipeline/background/background.ts'
+import type { Timers } from '../../../pipeline/background/timers.ts'
+import type { Log } from '../../../pipeline/log/log.ts'
+import { streamOf } from '../../../pipeline/log/record.ts'
+import type { Session } from '../../../pipeline/session.ts'
+
+/** A live session of an agent, as far as sending calls needs it. */
+export interface Reach {
+  session_id: string
+  session: Session
+}
+
+export interface DispatchDeps {
+  log: Log
+  timers: Timers
+  /** The newest live session of all nodes that has the tool, when this node holds it. */
+  forTool(agent_id: string, tool: string): Promise<Reach | undefined>
+  /** The live sessions of this node. */
+  sessionsOf(agent_id: string): readonly Reach[]
+  start(frame: { contract_id: string; call_id: string; session_id: string }): Promise<void>
+  /** Tells the other nodes that the agent has something to do, or no longer. */
+  tellPeers(agent_id: string, cancel?: Pick<CallView, 'call_id' | 'session_id'> & { reason?: string }): void
+  background: Background
+}
+
+/** Whether the session that is to get the call is of this node. */
+type Sent = 'here' | 'not here' | 'not now'
+
+/** Brings calls and cancels to the agent, whichever node it is on. At least once: the agent drops a call that it has. */
+export function createDispatch({ log, timers, forTool, sessionsOf, start, tellPeers, background }: DispatchDeps) {
+  /** Calls that were sent and not yet acknowledged, so that a sweep does not send them again and again. */
+  const asked = new Set<string>()
+
+  /**
+   * Sends the call to the newest live session that has the tool; with none, it waits for one until its deadline. One that was
+   * started stays with its session: it is sent again to that one only, which may have missed it.
+   */
+  async function send(contract_id: string, agent_id: string, { call, term }: { call: CallView; term: number }): Promise<Sent> {
+    if (!mayGo(call)) return 'not now'
+    const own = call.session_id
+    // The newest connection of the session: it may have come back on another one before the old one is known to be dead.
+    const reach = own === undefined ? await forTool(agent_id, call.tool) : sessionsOf(agent_id).findLast((live) => live.session_id === own)
+    if (reach === undefined) return 'not here'
+    const { call_id, tool, input, deadline } = call
+    const name = `${call_id} ${reach.session.id}`
+    if (asked.has(name)) return 'here'
+    asked.add(name)
+    const received = reach.session
+      .ask('core.tool.call', { contract_id, call_id, tool, input, deadline, term })
+      .finally(() => asked.delete(name))
+    if (call.state === 'running') return 'here'
+    background.run(
+      'a call was not started',
+      received.then((isThere) => (isThere ? start({ contract_id, call_id, session_id: reach.session_id }) : undefined)),
+    )
+    return 'here'
+  }
+
+  /** For a call that was just asked for: here, or on the node that holds the agent. */
+  async function sendAnywhere(contract_id: string, agent_id: string, what: { call: CallView; term: number }): Promise<void> {
+    if ((await send(contract_id, agent_id, what)) === 'not here') tellPeers(agent_id)
+  }
+
+  /** Another session may have become the one that gets the calls: of this node, or of another. */
+  async function sendOpenCallsAnywhere(agent_ids: string[]): Promise<void> {
+    for (const agent_id of agent_ids) tellPeers(agent_id)
+    await sendOpenCalls(agent_ids)
+  }
+
+  /** Sends all open calls of agents: they said hello, registered tools, lost a session that had not started them, or may have been missed. */
+  async function sendOpenCalls(agent_ids: string[], { isSweep = false } = {}): Promise<void> {
+    const here = agent_ids.filter((agent_id) => sessionsOf(agent_id).length > 0)
+    const open = here.length === 0 ? [] : await timers.ofAgents(here, 'call.time_out')
+    const agentOf = new Map(open.map(({ contract_id, agent_id }) => [contract_id, agent_id]))
+    for (const [contract_id, agent_id] of agentOf) {
+      // As the log has it: nobody of this node need be in the room, so what it knows of it may be old. Before a sweep all is compared.
+      const { room } = await (isSweep ? log.open(streamOf(contract_id)) : log.refresh(streamOf(contract_id)))
+      for (const call of room.calls) {
+        if (!isSweep || call.state !== 'running') await send(contract_id, agent_id, { call, term: room.floor.term })
+        if (call.cancel_requested && !isSweep) tellCancelHere(agent_id, call)
+      }
+    }
+  }
+
+  /** Tells the session that has the call, or, before anyone has it, all that may have been sent it. */
+  function tellCancelHere(agent_id: string, call: Pick<CallView, 'call_id' | 'session_id'>, reason?: string): void {
+    for (const { session_id, session } of sessionsOf(agent_id)) {
+      if (call.session_id !== undefined && call.session_id !== session_id) continue
+      session.send('core.tool.cancel', { call_id: call.call_id, ...(reason === undefined ? {} : { reason }) })
+    }
+  }
+
+  function tellCancel(agent_id: string, call: Pick<CallView, 'call_id' | 'session_id'>, reason?: string): void {
+    const { call_id, session_id } = call
+    tellPeers(agent_id, { call_id, ...(session_id === undefined ? {} : { session_id }), ...(reason === undefined ? {} : { reason }) })
+    tellCancelHere(agent_id, call, reason)
+  }
+
+  return { sendAnywhere, sendOpenCalls, sendOpenCallsAnywhere, tellCancel, tellCancelHere }
+}
+
+export type Dispatch = ReturnType<typeof createDispatch>
+
+function mayGo(call: CallView): boolean {
+  if (call.cancel_requested) return false
+  return call.state === 'running' || call.state === 'approved' || (call.state === 'requested' && !call.requires_approval)
+}

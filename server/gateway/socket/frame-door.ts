@@ -1,0 +1,102 @@
+import type { Socket } from 'socket.io'
+import { v4 as uuid } from 'uuid'
+import { type FieldError, frames as frameTable, type Limits, ParleyError } from '../../../shared/protocol/index.ts'
+import type { DoorWatch } from '../../pipeline/door-watch.ts'
+import type { Receive } from '../../pipeline/receive.ts'
+import type { Session } from '../../pipeline/session.ts'
+import type { FanOut } from '../delivery/fan-out.ts'
+import { measuredOf } from '../delivery/measured-parser.ts'
+import type { LogEvent } from '../logger.ts'
+import type { Meter } from '../meter.ts'
+import { refusalOf } from '../problem.ts'
+import type { FrameLimits, MeasuredFrame } from './frame-limits.ts'
+
+export interface DoorDeps {
+  limits: Limits
+  frameLimits: FrameLimits
+  fanOut: FanOut
+  meter: Meter
+  logEvent: LogEvent
+  onTurnedAway: DoorWatch
+  isOverloaded(): boolean
+  /** Undefined while the hub starts, and once it goes away. */
+  receive(): Receive | undefined
+}
+
+/** Hands every frame of the socket to the road, within its limits, and brings back the acknowledgement. */
+export function openDoor(socket: Socket, session: Session, deps: DoorDeps): void {
+  const { limits, meter, logEvent, fanOut } = deps
+  const budget = deps.frameLimits.of(session)
+  // A middleware, for only here the packet is at hand as it was measured; nothing listens behind it.
+  socket.use((packet: unknown[]) => {
+    const [name, ...args] = packet
+    // Socket.IO lets a number name an event.
+    const type = String(name)
+    const { bytes: size, id } = measuredOf(packet)
+    const answer = typeof args.at(-1) === 'function' ? answerOnce({ id, reply: args.pop() as (answer: unknown) => void }) : () => {}
+    const [payload, ...others] = args
+    carryOut(type, payload, { others, size, answer }).catch((error: unknown) =>
+      refuse({ type, contract_id: contractIdOf(payload) }, error, answer),
+    )
+  })
+
+  function answerOnce(to: Parameters<FanOut['answer']>[1]): (answer: object) => void {
+    let isAnswered = false
+    return (answer) => {
+      if (!isAnswered) fanOut.answer(socket, to, answer)
+      isAnswered = true
+    }
+  }
+
+  async function carryOut(
+    type: string,
+    payload: unknown,
+    rest: { others: unknown[]; size: number; answer(answer: object): void },
+  ): Promise<void> {
+    const frame: MeasuredFrame = { type, bytes: rest.size, contract_id: contractIdOf(payload) }
+    const wait_ms = budget.take(frame)
+    if (wait_ms > 0) throw new ParleyError('RATE_LIMITED', { retry_after_ms: wait_ms })
+    if (rest.size > limits.frame_bytes) throw new ParleyError('FRAME_TOO_LARGE', { bytes: rest.size, frame_bytes: limits.frame_bytes })
+    if (rest.others.length > 0) throw invalid({ pointer: '', detail: 'a frame has one payload' })
+    if (deps.isOverloaded()) throw new ParleyError('OVERLOADED')
+    const receive = deps.receive()
+    if (receive === undefined) throw new ParleyError('UNAVAILABLE')
+    const { ack, afterwards } = await receive(session, type, payload).catch((error: unknown) => {
+      if (error instanceof ParleyError && error.code === 'NOT_FOUND') budget.strange(frame)
+      throw error
+    })
+    budget.accepted(frame)
+    rest.answer({ ok: true, ...ack() })
+    meter.frame(type, 'ok')
+    afterwards?.()
+  }
+
+  function refuse({ type, contract_id }: Pick<MeasuredFrame, 'type' | 'contract_id'>, error: unknown, answer: (answer: object) => void) {
+    const correlation_id = uuid()
+    const { refusal, ours } = refusalOf(error, correlation_id)
+    const about = {
+      correlation_id,
+      frame: type.slice(0, 100),
+      code: refusal.code,
+      principal_id: session.principal.id,
+      connection_id: session.id,
+    }
+    // A name that a stranger made up is no label.
+    const known = Object.hasOwn(frameTable, type) ? type : 'unknown'
+    meter.frame(known, refusal.code)
+    const subject = { type: 'contract', id: contract_id }
+    deps.onTurnedAway({ error, door: `frame ${known}`, principal: session.principal, shown: true, ip: '', correlation_id, subject })
+    if (ours) logEvent('error', 'frame.failed', { ...about, error })
+    else logEvent('debug', 'frame.refused', about)
+    answer({ ok: false, error: refusal })
+  }
+}
+
+function contractIdOf(payload: unknown): string | undefined {
+  if (typeof payload !== 'object' || payload === null || !('contract_id' in payload)) return undefined
+  return typeof payload.contract_id === 'string' ? payload.contract_id.slice(0, 64) : undefined
+}
+
+function invalid(error: FieldError): ParleyError {
+  return new ParleyError('FRAME_INVALID', { errors: [error] })
+}

@@ -1,0 +1,90 @@
+import { LRUCache } from 'lru-cache'
+import { frames, type Limits } from '../../../shared/protocol/index.ts'
+import type { Clock } from '../../core/clock.ts'
+import type { Session } from '../../pipeline/session.ts'
+import { type Bucket, createBucket } from './token-bucket.ts'
+
+export interface MeasuredFrame {
+  type: string
+  bytes: number
+  /** As the payload says, before anything is known of it. */
+  contract_id: string | undefined
+  /** Set by `take`: its room has paid for it. */
+  isOfRoom?: boolean
+}
+
+export interface Budget {
+  /** Takes a frame from every bucket that it falls into, or answers how many milliseconds to wait. */
+  take(frame: MeasuredFrame): number
+  /** The frame was carried out: whoever sent it may be in the room that it names. */
+  accepted(frame: MeasuredFrame): void
+  /** The room is not there for the sender, or no longer. */
+  strange(frame: MeasuredFrame): void
+}
+
+/** Buckets of principals and rooms that nobody used for a while are full again, so they may be forgotten. */
+const MOST_SHARED = 20_000
+/** Rooms that one connection is known in. One that is forgotten counts again from its next frame on. */
+const MOST_ROOMS = 1_000
+
+/** What is carried out only for those who may be in the room; anyone may leave one. */
+const provesEntry: ReadonlySet<string> = new Set(
+  Object.entries(frames).flatMap(([type, { payload }]) => {
+    const isAboutRoom = 'shape' in payload && 'contract_id' in payload.shape
+    return isAboutRoom && type !== 'room.leave' ? type : []
+  }),
+)
+
+/**
+ * Token buckets by count and by bytes: of the connection and of its principal, and by count of the room that the frame is about. A
+ * room's bucket is for those who were let in: a stranger who only names it uses up nothing that belongs to others.
+ */
+export function createFrameLimits({ limits, clock }: { limits: Limits; clock: Clock }) {
+  const shared = new LRUCache<string, Bucket>({ max: MOST_SHARED })
+
+  function sharedBucket(name: string, per_s: number): Bucket {
+    const known = shared.get(name)
+    if (known !== undefined) return known
+    const bucket = createBucket({ per_s, burst: per_s * 2, clock })
+    shared.set(name, bucket)
+    return bucket
+  }
+
+  const roomBucket = (contract_id: string) => sharedBucket(`room:${contract_id}`, limits.room_frames_per_s)
+
+  function of(session: Session): Budget {
+    const frames = createBucket({ per_s: limits.frames_per_s, burst: limits.frames_burst, clock })
+    const bytes = createBucket({ per_s: limits.bytes_per_s, burst: limits.bytes_per_s, clock })
+    const rooms = new Set<string>()
+    return {
+      take: (frame) => {
+        // The nearest first: a connection that floods does not use up what belongs to its room.
+        const own = Math.max(frames.take(1), bytes.take(frame.bytes))
+        if (own > 0) return own
+        const { id } = session.principal
+        const principal = Math.max(
+          sharedBucket(`principal:${id}`, limits.principal_frames_per_s).take(1),
+          sharedBucket(`bytes:${id}`, limits.principal_bytes_per_s).take(frame.bytes),
+        )
+        if (principal > 0 || frame.contract_id === undefined || !rooms.has(frame.contract_id)) return principal
+        frame.isOfRoom = true
+        return roomBucket(frame.contract_id).take(1)
+      },
+      accepted: ({ type, contract_id, isOfRoom }) => {
+        if (contract_id === undefined || isOfRoom || !provesEntry.has(type)) return
+        // On credit: those that were sent before the first answer was known are paid for all the same.
+        roomBucket(contract_id).owe(1)
+        rooms.add(contract_id)
+        const [oldest] = rooms
+        if (rooms.size > MOST_ROOMS && oldest !== undefined) rooms.delete(oldest)
+      },
+      strange: ({ contract_id }) => {
+        if (contract_id !== undefined) rooms.delete(contract_id)
+      },
+    }
+  }
+
+  return { of }
+}
+
+export type FrameLimits = ReturnType<typeof createFrameLimits>

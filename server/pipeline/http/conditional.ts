@@ -1,0 +1,42 @@
+import { hash } from 'node:crypto'
+import type { IncomingHttpHeaders } from 'node:http'
+import { ParleyError } from '../../../shared/protocol/index.ts'
+import { canonicalJson } from '../../../shared/rules/canonical-json.ts'
+
+/** The strong validator of a representation (RFC 9110, 8.8): the same for the same content, on every node. */
+export function etagOf(representation: unknown): string {
+  return `"${hash('sha256', canonicalJson(representation), 'base64url').slice(0, 22)}"`
+}
+
+/**
+ * `If-Match` before a change: PRECONDITION_FAILED when what the caller has seen is no longer there, PRECONDITION_REQUIRED when the
+ * header is required and missing. The change itself must still be one conditional update, for another may come in between.
+ */
+export function requireMatch({ 'if-match': given }: IncomingHttpHeaders, etag: string, { required = false } = {}): void {
+  if (given === undefined) {
+    if (required) throw new ParleyError('PRECONDITION_REQUIRED')
+    return
+  }
+  const tags = tagsOf(given, 'If-Match')
+  // Weak tags never match here (RFC 9110, 13.1.1): they do not promise that it is the same to the byte.
+  if (tags !== '*' && !tags.includes(etag)) throw new ParleyError('PRECONDITION_FAILED', { etag })
+}
+
+/** Whether the reader's copy is fresh (`If-None-Match`, by weak comparison). A header that is none is passed over: the answer is only longer. */
+export function isFresh({ 'if-none-match': given }: IncomingHttpHeaders, etag: string): boolean {
+  if (given === undefined) return false
+  return given.trim() === '*' || [...given.matchAll(TAG)].some(([tag]) => tag.replace(/^W\//, '') === etag)
+}
+
+const TAG = /(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"/g
+const TAGS = /^\s*(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"(?:\s*,\s*(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*")*\s*$/
+
+function tagsOf(given: string, header: string): string[] | '*' {
+  if (given.trim() === '*') return '*'
+  if (!TAGS.test(given)) {
+    throw new ParleyError('REQUEST_INVALID', {
+      errors: [{ pointer: '', detail: `${header} takes the ETag of an answer, in its quotes, or *` }],
+    })
+  }
+  return [...given.matchAll(TAG)].map(([tag]) => tag)
+}

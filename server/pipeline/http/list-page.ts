@@ -1,0 +1,112 @@
+import type { mongo } from 'mongoose'
+import { ParleyError } from '../../../shared/protocol/index.ts'
+import { canonicalJson } from '../../../shared/rules/canonical-json.ts'
+import { type Cursor, readCursor, writeCursor } from './cursor.ts'
+
+/** A list's query, as its schema (`pageQuery`) has read it. */
+export interface PageQuery {
+  limit: number
+  offset: number
+  cursor?: string
+  count?: 'exact'
+  sort_by: string
+  sort_order: 'asc' | 'desc'
+}
+
+export interface ListPage<D> {
+  rows: D[]
+  /** What the answer says beside its items. */
+  page: { total: number; total_capped?: true; limit: number; offset: number; next_cursor?: string }
+}
+
+/** Counting on past it would cost more than it tells. */
+const EXACT_TOTAL = 10_000
+
+/**
+ * One page of a collection: those that fit `filter`, in an order that is total because `_id` decides between equals. `sorts` says
+ * which stored field each `sort_by` means: one that every row has, and that has an index together with the filter.
+ */
+export async function listPage<D extends { _id: string }>(
+  collection: mongo.Collection<D>,
+  { filter, query, sorts }: { filter: mongo.Filter<D>; query: PageQuery; sorts: Readonly<Record<string, keyof D & string>> },
+): Promise<ListPage<D>> {
+  const field = sorts[query.sort_by] ?? '_id'
+  const direction = query.sort_order === 'asc' ? 1 : -1
+  const about = `${collection.collectionName} ${filtersOf(query)}`
+  const from = query.cursor === undefined ? undefined : cursorOf(query, about)
+  const there = from === undefined ? filter : ({ $and: [behind(field, direction, from), filter] } as mongo.Filter<D>)
+  const sort: Record<string, 1 | -1> = field === '_id' ? { _id: direction } : { [field]: direction, _id: direction }
+  const [found, counted] = await Promise.all([
+    // One more than is shown says whether there is a next page.
+    collection
+      .find(there)
+      .sort(sort)
+      .skip(query.offset)
+      .limit(query.limit + 1)
+      .toArray(),
+    collection.countDocuments(filter, query.count === 'exact' ? {} : { limit: EXACT_TOTAL + 1 }),
+  ])
+  const rows = found.slice(0, query.limit) as D[]
+  const last = found.length > rows.length ? rows.at(-1) : undefined
+  const isCapped = query.count !== 'exact' && counted > EXACT_TOTAL
+  return {
+    rows,
+    page: {
+      total: isCapped ? EXACT_TOTAL : counted,
+      ...(isCapped ? { total_capped: true } : {}),
+      ...{ limit: query.limit, offset: query.offset },
+      ...(last === undefined ? {} : { next_cursor: writeCursor({ value: last[field], _id: last._id }, about) }),
+    },
+  }
+}
+
+/** The same of rows that come one by one in the order of their `_id` that the query asks for. No more of them are drawn than it takes. */
+export async function drawPage<R>(
+  rows: AsyncIterable<R>,
+  { query, name, idOf }: { query: PageQuery; name: string; idOf(row: R): string },
+): Promise<ListPage<R>> {
+  const about = `${name} ${filtersOf(query)}`
+  const from = query.cursor === undefined ? undefined : cursorOf(query, about)
+  const isBehind = (id: string) => from === undefined || (query.sort_order === 'asc' ? id > from._id : id < from._id)
+  const most = query.count === 'exact' ? Number.POSITIVE_INFINITY : EXACT_TOTAL
+  const drawn: R[] = []
+  let counted = 0
+  let passed = 0
+  for await (const row of rows) {
+    counted++
+    if (isBehind(idOf(row)) && passed++ >= query.offset && drawn.length <= query.limit) drawn.push(row)
+    if (counted > most && drawn.length > query.limit) break
+  }
+  const shown = drawn.slice(0, query.limit)
+  const last = drawn.length > shown.length ? shown.at(-1) : undefined
+  return {
+    rows: shown,
+    page: {
+      total: Math.min(counted, most),
+      ...(counted > most ? { total_capped: true } : {}),
+      ...{ limit: query.limit, offset: query.offset },
+      ...(last === undefined ? {} : { next_cursor: writeCursor({ value: idOf(last), _id: idOf(last) }, about) }),
+    },
+  }
+}
+
+/** What was asked for beside the place: a cursor is good for this only. */
+function filtersOf({ limit: _limit, offset: _offset, cursor: _cursor, count: _count, ...rest }: PageQuery): string {
+  return canonicalJson(rest)
+}
+
+function cursorOf({ cursor = '', offset }: PageQuery, about: string): Cursor {
+  if (offset > 0) throw new ParleyError('REQUEST_INVALID', { errors: [{ pointer: '/offset', detail: 'does not go with a cursor' }] })
+  const read = readCursor(cursor, about)
+  if (read !== undefined) return read
+  throw new ParleyError('REQUEST_INVALID', {
+    errors: [{ pointer: '/cursor', detail: 'is no cursor of this list with these filters and this order' }],
+  })
+}
+
+function behind(field: string, direction: 1 | -1, { value, _id }: Cursor): object {
+  const further = direction === 1 ? '$gt' : '$lt'
+  if (field === '_id') return { _id: { [further]: _id } }
+  // The first part says nothing new, but it leads into the index; a database does not see it in the `$or`.
+  return { [field]: { [`${further}e`]: value }, $or: [{ [field]: { [further]: value } }, { [field]: value, _id: { [further]: _id } }] }
+}

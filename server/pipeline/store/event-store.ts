@@ -1,0 +1,224 @@
+import { type Connection, mongo, Schema } from 'mongoose'
+import { type AuditType, type By, type ErrorCode, type EventType, ParleyError, type RecordedEvent } from '../../../shared/protocol/index.ts'
+import { type Sealed, unseal } from '../../core/seal.ts'
+
+/** Who may read an event: `staff` = staff, the owner and the provider; others get a stub in its place. */
+export type Audience = 'all' | 'staff'
+
+/** An event as it lies in the database: the canonical text, and beside it only what is queried. */
+export interface EventDocument {
+  /** `<stream>:<seq, 12 digits>`: the built-in unique index is the compare-and-swap, and a range of it is the log in order. */
+  _id: string
+  stream: string
+  seq: number
+  type: EventType | AuditType
+  at: Date
+  by: By
+  key: string
+  /** SHA-256 of the frame that made it, so that the same key with another payload is told apart. */
+  hash: string
+  audience: Audience
+  json: string
+  digest: string
+  chain: string
+  call_id?: string
+  /** What the audit trail finds it by; absent where it is not of the trail. */
+  facets?: string[]
+  /** The frame was recorded and refused: the same key again is refused with this. Outside the digest, as what follows. */
+  refused?: ErrorCode
+  /** Reactors that have not done their part yet, until when a sweep has claimed them, and how often they failed. */
+  pending?: string[]
+  react_until?: Date
+  react_attempts?: number
+  /** Why the reactors were given up. A person must look. */
+  dead_letter?: { at: Date; attempts: number; error: string }
+}
+
+/** An event in memory. */
+export interface StoredEvent {
+  /** Read from the text when it is first asked for: most readers want the text. */
+  readonly event: RecordedEvent
+  seq: number
+  chain: string
+  /** The event's canonical text, without its chain. */
+  json: string
+  digest: string
+  audience: Audience
+  hash: string
+  bytes: number
+  refused?: ErrorCode
+  /** Written by this node: it does what follows, and tells the others. */
+  mine?: true
+}
+
+const committed: mongo.WriteConcernSettings = { w: 'majority', j: true }
+const SEQ_DIGITS = 12
+const MILLION_MILLION = '9'.repeat(SEQ_DIGITS)
+
+export function eventId(stream: string, seq: number): string {
+  return `${stream}:${String(seq).padStart(SEQ_DIGITS, '0')}`
+}
+
+export type InsertOutcome =
+  | { state: 'committed' }
+  /** Everything before `index` is committed, nothing from it on was tried. */
+  | { state: 'stopped'; index: number; duplicate: boolean; cause: unknown }
+  /** No answer that can be trusted: what was sent may be there, or not. */
+  | { state: 'unknown'; cause: unknown }
+  /** The document at `index` cannot be sent at all, so nothing was. */
+  | { state: 'unsendable'; index: number; cause: unknown }
+
+/** Past it, an answer counts as lost: well before the senders are told UNAVAILABLE, so that the log is asked while they wait. */
+const ANSWER_MS = 4_000
+
+/** The log's collection. Mongoose connects; events are written and read by the driver as they are, without hydration. */
+export function createEventStore(connection: Connection) {
+  const schema = new Schema<EventDocument>({ _id: String }, { strict: false, versionKey: false, autoIndex: false, autoCreate: false })
+  const collection = connection.model<EventDocument>('Event', schema, 'events').collection as unknown as mongo.Collection<EventDocument>
+  const majority = { readConcern: { level: 'majority' as const } }
+
+  async function insert(documents: EventDocument[]): Promise<InsertOutcome> {
+    try {
+      await answered(collection.insertMany(documents, { ordered: true, writeConcern: committed }))
+      return { state: 'committed' }
+    } catch (cause) {
+      const failure = firstWriteError(cause)
+      if (failure !== undefined) return { state: 'stopped', ...failure, cause }
+      const index = isOfTheDriver(cause) ? documents.findIndex(isUnsendable) : -1
+      return index === -1 ? { state: 'unknown', cause } : { state: 'unsendable', index, cause }
+    }
+  }
+
+  /** Events of the stream after a place, in order. */
+  async function read(stream: string, { after, limit }: { after: number; limit: number }): Promise<StoredEvent[]> {
+    const range = { _id: { $gt: eventId(stream, after), $lte: `${stream}:${MILLION_MILLION}` } }
+    const documents = await answered(
+      collection
+        .find(range, { ...majority, batchSize: limit })
+        .sort({ _id: 1 })
+        .limit(limit)
+        .toArray(),
+    )
+    return documents.map(toStored)
+  }
+
+  async function digestsById(ids: string[]): Promise<Map<string, string>> {
+    const documents = await answered(collection.find({ _id: { $in: ids } }, { ...majority, projection: { digest: 1 } }).toArray())
+    return new Map(documents.map(({ _id, digest }) => [_id, digest]))
+  }
+
+  async function byKey(stream: string, by_id: string, key: string): Promise<StoredEvent | undefined> {
+    const document = await answered(collection.findOne({ stream, 'by.id': by_id, key }, majority))
+    return document === null ? undefined : toStored(document)
+  }
+
+  async function head(stream: string): Promise<{ seq: number; chain: string } | undefined> {
+    const range = { _id: { $gt: `${stream}:`, $lte: `${stream}:${MILLION_MILLION}` } }
+    const [document] = await collection
+      .find(range, { ...majority, projection: { seq: 1, chain: 1 } })
+      .sort({ _id: -1 })
+      .limit(1)
+      .toArray()
+    return document
+  }
+
+  /** Those of the events that are there, as heads of their logs. */
+  async function headsById(ids: string[]): Promise<{ _id: string; seq: number; chain: string }[]> {
+    return collection.find({ _id: { $in: ids } }, { ...majority, projection: { seq: 1, chain: 1 } }).toArray()
+  }
+
+  /** The streams of the events that are there. */
+  async function streamsOf(ids: string[]): Promise<string[]> {
+    const documents = await collection.find({ _id: { $in: ids } }, { ...majority, projection: { stream: 1 } }).toArray()
+    return documents.map(({ stream }) => stream)
+  }
+
+  /** The stream of the event that asked for the call. */
+  async function streamOfCall(call_id: string): Promise<string | undefined> {
+    const document = await collection.findOne({ call_id }, { ...majority, projection: { stream: 1 } })
+    return document?.stream
+  }
+
+  /** All events of a call, in order. */
+  async function ofCall(call_id: string): Promise<StoredEvent[]> {
+    const documents = await collection.find({ call_id }, majority).sort({ _id: 1 }).toArray()
+    return documents.map(toStored)
+  }
+
+  return { collection, insert, read, digestsById, byKey, head, headsById, streamsOf, streamOfCall, ofCall }
+}
+
+export type EventStore = ReturnType<typeof createEventStore>
+
+export function toDocument(
+  stream: string,
+  sealed: Sealed,
+  beside: Pick<EventDocument, 'hash' | 'audience' | 'call_id' | 'facets' | 'pending' | 'refused'>,
+): EventDocument {
+  const { event, json, digest } = sealed
+  const { seq, type, by, key, chain } = event
+  return { _id: eventId(stream, seq), stream, seq, type, at: new Date(event.at), by, key, json, digest, chain, ...beside }
+}
+
+/** What the event takes on the wire: its text, its chain, and a comma. */
+export function wireBytes(json: string): number {
+  return Buffer.byteLength(json) + 80
+}
+
+/** An event as another node or the database has it. */
+export type EventText = Pick<EventDocument, 'seq' | 'chain' | 'json' | 'digest' | 'audience' | 'hash' | 'refused'>
+
+export function toStored({ seq, chain, json, digest, audience, hash, refused }: EventText): StoredEvent {
+  let event: RecordedEvent | undefined
+  return {
+    get event() {
+      event ??= unseal(json, chain)
+      return event
+    },
+    ...{ seq, chain, json, digest, audience, hash, bytes: wireBytes(json), ...(refused ? { refused } : {}) },
+  }
+}
+
+/** The answer, or UNAVAILABLE when it does not come in time: a half-open connection must not hold up every room. */
+async function answered<T>(asked: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const lost = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new ParleyError('UNAVAILABLE', { waited_ms: ANSWER_MS })), ANSWER_MS)
+  })
+  try {
+    return await Promise.race([asked, lost])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+const LARGEST_DOCUMENT = 16 * 1024 * 1024
+
+/** Thrown before anything was sent: sending the same again would fail for ever. */
+function isOfTheDriver(cause: unknown): boolean {
+  return cause instanceof Error && /^(MongoInvalidArgumentError|BSON\w*Error|TypeError|RangeError)$/.test(cause.name)
+}
+
+function isUnsendable(document: EventDocument): boolean {
+  try {
+    return mongo.BSON.calculateObjectSize(document, { ignoreUndefined: true }) >= LARGEST_DOCUMENT
+  } catch {
+    // What has no size in BSON cannot be sent.
+    return true
+  }
+}
+
+const DUPLICATE_KEY = 11_000
+
+/** The operation at which an ordered insert stopped; undefined when the answer does not say what was written. */
+function firstWriteError(cause: unknown): { index: number; duplicate: boolean } | undefined {
+  if (typeof cause !== 'object' || cause === null || !('writeErrors' in cause)) return undefined
+  if ('result' in cause && hasWriteConcernError(cause.result)) return undefined
+  const first = [cause.writeErrors].flat().at(0) as { index?: unknown; code?: unknown } | undefined
+  return typeof first?.index === 'number' ? { index: first.index, duplicate: first.code === DUPLICATE_KEY } : undefined
+}
+
+function hasWriteConcernError(result: unknown): boolean {
+  if (typeof result !== 'object' || result === null || !('getWriteConcernError' in result)) return false
+  return typeof result.getWriteConcernError === 'function' && result.getWriteConcernError() != null
+}

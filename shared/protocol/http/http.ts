@@ -1,0 +1,85 @@
+import { z } from 'zod'
+import { wireEventSchema } from '../log/events.ts'
+import { epochSchema, idSchema, permissionsPatchSchema, permissionsSchema, seqSchema, timeSchema, valueSchema } from '../primitives.ts'
+import { contractStates } from '../states.ts'
+import { accessViewSchema } from '../views.ts'
+import { agentHttp } from './http-agents.ts'
+import { auditHttp } from './http-audit.ts'
+import { userHttp } from './http-users.ts'
+import { count, pageOf, pageQuery } from './lists.ts'
+
+/** What the contract permits; what is in force, for both must allow it; what its agent may by itself; and who changed a flag last. */
+const permittedSchema = permissionsSchema.extend({
+  in_force: permissionsSchema,
+  agent: permissionsSchema.exactOptional(),
+  set: accessViewSchema.shape.set,
+})
+
+export const http = {
+  ...agentHttp,
+  ...auditHttp,
+  ...userHttp,
+  'POST /contracts': {
+    body: z.object({
+      title: z.string().trim().min(1).max(300),
+      requester_id: idSchema,
+      provider_id: idSchema,
+      permissions: permissionsPatchSchema.exactOptional(),
+      value: valueSchema.exactOptional(),
+    }),
+    answer: z.object({ contract_id: idSchema }),
+  },
+  'GET /contracts/:id': {
+    answer: z.object({
+      contract_id: idSchema,
+      title: z.string(),
+      state: z.enum(contractStates),
+      requester_id: idSchema,
+      provider_id: idSchema,
+      permissions: permissionsSchema,
+      value: valueSchema.exactOptional(),
+      opened_at: timeSchema,
+      ended_at: timeSchema.exactOptional(),
+      outcome: z.string().exactOptional(),
+      head: seqSchema,
+      epoch: epochSchema,
+    }),
+  },
+  'GET /contracts': {
+    query: z.strictObject({
+      ...pageQuery(['opened_at']),
+      state: z.enum(contractStates).exactOptional(),
+    }),
+    answer: pageOf(
+      z.object({
+        contract_id: idSchema,
+        title: z.string(),
+        state: z.enum(contractStates),
+        requester_id: idSchema,
+        provider_id: idSchema,
+        /** Who the two are, as far as they are known. */
+        parties: z.array(z.object({ id: idSchema, kind: z.enum(['user', 'agent']), name: z.string() })),
+        permissions: permissionsSchema,
+        value: valueSchema.exactOptional(),
+        opened_at: timeSchema,
+        ended_at: timeSchema.exactOptional(),
+        outcome: z.string().exactOptional(),
+      }),
+    ),
+  },
+  'GET /contracts/:id/permissions': { answer: permittedSchema },
+  'PUT /contracts/:id/permissions': { body: permissionsPatchSchema, answer: permittedSchema },
+  'GET /contracts/:id/events': {
+    query: z.strictObject({
+      after: count({ min: 0, max: 999_999_999_999, fallback: 0 }),
+      limit: count({ min: 1, max: 500, fallback: 200 }),
+    }),
+    answer: z.object({ events: z.array(wireEventSchema), head: seqSchema, epoch: epochSchema }),
+  },
+  'GET /contracts/:id/search': {
+    query: z.strictObject({ q: z.string().trim().min(1).max(200), ...pageQuery(['seq']) }),
+    answer: pageOf(wireEventSchema),
+  },
+} as const
+
+export type ContractSummary = z.infer<(typeof http)['GET /contracts/:id']['answer']>
