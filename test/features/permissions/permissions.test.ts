@@ -172,4 +172,35 @@ describe('permissions', () => {
     const refused = await client.askRaw('message.post', { contract_id: stage.contract_id, key: 'narrow', body: 'x', evidence })
     expect(refused).to.have.nested.property('error.facts.scope', 'attachments')
   })
+
+  it('[PERM-8] an agent that may not message the requester says nothing by a reason or an outcome either, live or in replay', async () => {
+    const { agent, human, contract_id, requester, hub } = stage
+    await put(ofContract(), requester, { can_message_requester: false })
+    const call_id = await stage.call('one')
+    const secret = 'meet me elsewhere'
+    for (const refused of [
+      await agent.ask('tool.cancel', { contract_id, call_id, reason: secret }),
+      await agent.ask('contract.end', { contract_id, key: 'a', outcome: 'done', reason: secret }),
+      await agent.ask('contract.end', { contract_id, key: 'b', outcome: secret }),
+    ])
+      expect(refused).to.deep.nested.include({ 'error.code': 'PERMISSION_DENIED', 'error.facts.permission': 'can_message_requester' })
+    await agent.must('tool.cancel', { contract_id, call_id })
+    await agent.must('contract.end', { contract_id, key: 'c', outcome: 'done' })
+    await human.event(contract_id, 'contract.ended')
+    const late = await connectAs(hub, requester)
+    clients.push(late)
+    await late.must('room.join', { contract_id, since: 0 })
+    await late.event(contract_id, 'contract.ended')
+    for (const reader of [human, late]) expect(JSON.stringify(reader.told)).not.to.include(secret)
+  })
+
+  it('[PERM-8] with the permission, and for people, a reason is told', async () => {
+    const { agent, human, contract_id } = stage
+    const call_id = await stage.call('one')
+    await agent.must('tool.cancel', { contract_id, call_id, reason: 'no time' })
+    expect((await human.event(contract_id, 'call.cancel_requested')).data).to.include({ reason: 'no time' })
+    await put(ofContract(), stage.requester, { can_message_requester: false })
+    await human.must('contract.end', { contract_id, key: 'end', outcome: 'It was not what I asked for', reason: 'I changed my mind' })
+    expect((await human.event(contract_id, 'contract.ended')).data).to.include({ reason: 'I changed my mind' })
+  })
 })
