@@ -134,15 +134,16 @@ export async function composeFeatures(deps: FeatureDeps) {
     return frame.type === 'grants.settle' ? identity.grants.settle(frame.agent_id) : fireCall(frame)
   }
   const timers = createTimers({ connection, clock, fire, onTrouble, onDeadLetter: deps.onDeadLetter })
+  const slots = tools.createTaskSlots({ log, timers, sessionsOfKey: reach.ofKey })
   const dispatch = tools.createDispatch({
-    ...{ log, timers, background },
+    ...{ log, timers, clock, slots, background },
     forTool: reach.forTool,
     tellPeers: (agent_id, cancel) =>
       peers.tell(audienceOf.principal(agent_id), { kind: 'work', agent_id, ...(cancel === undefined ? {} : { cancel }) }),
     sessionsOf: sessions.of,
     start: (frame) => asSystem(tools.startCall, frame),
   })
-  const startCall = tools.createStartOnSign({ log, sessionOn, start: (frame) => asSystem(tools.startCall, frame) })
+  const startCall = tools.createStartOnSign({ log, sessionOn, slots, start: (frame) => asSystem(tools.startCall, frame) })
 
   const credentials = composeCredentials({ identity, cut: deps.cut, clock, log, timers, peers, background, contracts: rows, asSystem })
   const { requireGood } = identity.keys

@@ -16,7 +16,7 @@ export interface SystemFrames {
     grants_version?: number
     value?: { amount_micros: string; currency: string }
   }
-  'call.start': { contract_id: string; call_id: string; session_id: string }
+  'call.start': { contract_id: string; call_id: string; session_id: string; most_ms?: number }
   'call.time_out': { contract_id: string; call_id: string }
   'call.cancel': { contract_id: string; call_id: string; code: string; message: string }
   'call.abandon': { contract_id: string; call_id: string }

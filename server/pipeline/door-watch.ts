@@ -1,4 +1,4 @@
-import { type AuditSubject, type AuditType, type ErrorCode, idSchema, ParleyError } from '../../shared/protocol/index.ts'
+import { type AuditSubject, type AuditType, type ErrorCode, idSchema, ParleyError, type Severity } from '../../shared/protocol/index.ts'
 import { isForeign } from '../core/access/foreign.ts'
 import type { Principal } from '../core/access/principal.ts'
 import { type Audit, askedBy, isInTrail } from './audit.ts'
@@ -25,7 +25,11 @@ const watched: Partial<Record<ErrorCode, AuditType>> = {
   PERMISSION_DENIED: 'security.denied',
   ORIGIN_DENIED: 'security.denied',
   RATE_LIMITED: 'rate.limited',
+  PROFILE_VIOLATED: 'profile.violated',
 }
+
+/** Bounds of how much: who runs into one is busy. The others say what a key is not for. */
+const QUANTITY = /^max_/
 
 /** Tells the audit trail who was turned away where. Cheap, for it may be many: the trail counts what is alike. */
 export function createDoorWatch(audit: Audit): DoorWatch {
@@ -35,9 +39,18 @@ export function createDoorWatch(audit: Audit): DoorWatch {
     if (type === undefined) return
     // Who shows nothing tries nothing: a browser that asks whether it is signed in.
     const severity = error.code === 'UNAUTHENTICATED' && !shown ? ({ severity: 'info' } as const) : {}
-    const about = { subject: named(subject) ?? { type: 'door', id: door }, metadata: { code: error.code, door, shown } }
-    audit.record({ type, ...severity, ...askedBy(asked), ...about })
+    const metadata = { code: error.code, door, shown }
+    const about = { subject: named(subject) ?? { type: 'door', id: door }, metadata }
+    audit.record({ type, ...severity, ...askedBy(asked), ...about, ...violated(error, metadata) })
   }
+}
+
+/** Which bound of a profile it was, and why. */
+function violated({ code, facts }: ParleyError, metadata: object) {
+  if (code !== 'PROFILE_VIOLATED') return {}
+  const rule = String(facts['rule'])
+  const severity: Severity = QUANTITY.test(rule) ? 'warn' : 'security'
+  return { severity, metadata: { ...metadata, rule, reason: facts.detail } }
 }
 
 function named(subject: TurnedAway['subject']): AuditSubject | undefined {

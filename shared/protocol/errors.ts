@@ -64,6 +64,12 @@ export const errors = {
     title: 'You may not do this here',
     fix: 'It takes what `facts` names: another role, permission, scope or principal.',
   },
+  PROFILE_VIOLATED: {
+    status: 403,
+    retry: 'never',
+    title: 'The profile of the key does not allow it',
+    fix: 'Stay within the bound that `facts.rule` names, or use a key that has it wider.',
+  },
   ORIGIN_DENIED: {
     status: 403,
     retry: 'never',
@@ -206,6 +212,7 @@ export interface NeededFacts {
   REQUEST_INVALID: { errors: FieldError[] }
   FRAME_TOO_LARGE: { frame_bytes: number }
   PERMISSION_DENIED: { allowed: readonly string[] } | { permission: string } | { scope: string } | { principal_id: string }
+  PROFILE_VIOLATED: { rule: string }
   PROTOCOL_UNSUPPORTED: { protocols: readonly number[] }
   CALL_HELD: { session_id: string | undefined }
   CHUNK_OUT_OF_ORDER: { next_seq: number }

@@ -75,7 +75,7 @@ function apply(room: RoomView, event: RecordedEvent): RoomView {
     case 'call.cancel_requested':
       return changeCall(room, event.data.call_id, (call) => ({ ...call, cancel_requested: true }))
     case 'call.started':
-      return moveCall(room, event, { session_id: event.data.session_id })
+      return moveCall(room, event, startedBy(event.data))
     case 'call.approved':
       // Whoever approves may change the input, and what was decided is what runs.
       return moveCall(room, event, event.data.decided === undefined ? {} : { input: event.data.decided })
@@ -98,6 +98,10 @@ function apply(room: RoomView, event: RecordedEvent): RoomView {
     default:
       return unreachable(event)
   }
+}
+
+function startedBy({ session_id, deadline }: Extract<RecordedEvent, { type: 'call.started' }>['data']): Partial<CallView> {
+  return { session_id, ...(deadline === undefined ? {} : { deadline }) }
 }
 
 /** Field by field: a newer hub's data may hold more than the view has a place for. */

@@ -20,6 +20,7 @@ const carried: Record<keyof NeededFacts, string[]> = {
   REQUEST_INVALID: ['errors'],
   FRAME_TOO_LARGE: ['frame_bytes'],
   PERMISSION_DENIED: ['allowed', 'permission', 'scope', 'principal_id'],
+  PROFILE_VIOLATED: ['rule'],
   PROTOCOL_UNSUPPORTED: ['protocols'],
   CALL_HELD: ['session_id'],
   CHUNK_OUT_OF_ORDER: ['next_seq'],

@@ -1,4 +1,4 @@
-import type { By, KeyScope, Permissions, RatesPatch, RoomRole, UserRole } from '../../../shared/protocol/index.ts'
+import type { By, KeyScope, Permissions, Profile, RatesPatch, RoomRole, UserRole } from '../../../shared/protocol/index.ts'
 import { isStaff, type Parties, roomRole, seesStaffNotes } from '../../../shared/rules/room-role.ts'
 
 /** Who acts, as far as the door has proven it. */
@@ -17,8 +17,8 @@ export interface Principal {
 
 /** What a principal has shown, as long as it holds. `id` names it in the store and in events, and is no secret. */
 export type Credential =
-  /** An agent's key, with how often it may ask where that differs from the hub's rates. */
-  | { kind: 'key'; id: string; scopes: readonly KeyScope[]; rates?: RatesPatch }
+  /** An agent's key, with how often it may ask where that differs from the hub's rates, and what else it is bound to. */
+  | { kind: 'key'; id: string; scopes: readonly KeyScope[]; rates?: RatesPatch; profile?: Profile }
   /** A user's sign-in, by cookie or token. */
   | { kind: 'session'; id: string }
   | { kind: 'operator'; id: 'operator' }

@@ -6,7 +6,7 @@ export interface AgentSession {
   session_id: string
   agent_id: string
   session: Session
-  /** The tools that it registered itself; undefined = the agent's stored set. */
+  /** The tools that it registered itself, or else those that its key allows; undefined = the agent's stored set. */
   tools: ReadonlySet<string> | undefined
   hello_ms: number
   /** The last sign of life, as it is told; and as it is measured, which no change of the clock moves. */
@@ -20,12 +20,11 @@ export function createAgentSessions(clock: Clock) {
   const byConnection = new Map<string, AgentSession>()
 
   /** `hello_ms` as it is stored, for all nodes must find the same session newest. Answers what it replaces, of this connection and of the session. */
-  function add(session: Session, { session_id, hello_ms }: { session_id: string; hello_ms: number }) {
+  function add(session: Session, { session_id, hello_ms, tools }: Pick<AgentSession, 'session_id' | 'hello_ms' | 'tools'>) {
     const agent_id = session.principal.id
     const replaced = [remove(session), ...take({ agent_id, session_id, hello_ms })].filter((gone) => gone !== undefined)
     const live: AgentSession = {
-      ...{ session_id, agent_id, session, hello_ms },
-      tools: undefined,
+      ...{ session_id, agent_id, session, hello_ms, tools },
       last_beat_ms: clock.now(),
       beaten_at: clock.monotonic(),
     }

@@ -25,7 +25,9 @@ export interface AgentSessionDocument {
   claimed_until?: Date
   /** Set while nothing more can follow from it. */
   expires_at?: Date
-  /** The tools that it registered itself; null = the agent's stored set. */
+  /** Of the key that it said hello with. */
+  key_id?: string
+  /** The tools that it registered itself, or else those that its key allows; null = the agent's stored set. */
   tools: string[] | null
 }
 

@@ -62,6 +62,13 @@ export function createReach({ models, sessions, clock, node_id, limits, onTaken 
     return sessions.of(agent_id).at(-1)?.session_id ?? (await elsewhere(agent_id)).at(0)?._id
   }
 
+  /** The sessions of an agent that were opened, or were renewed here, with the key. */
+  async function ofKey(agent_id: string, key_id: string): Promise<ReadonlySet<string>> {
+    const rows = await models.sessions.find({ agent_id, key_id }, { projection: { _id: 1 } }).toArray()
+    const here = sessions.of(agent_id).filter(({ session }) => session.principal.credential?.id === key_id)
+    return new Set([...rows.map(({ _id }) => _id), ...here.map(({ session_id }) => session_id)])
+  }
+
   /** When a session was last known to have its connection; now, while a living node holds it. */
   async function heldAt(agent_id: string, session_id: string): Promise<number> {
     if (sessions.isLive(agent_id, session_id)) return clock.now()
@@ -110,7 +117,7 @@ export function createReach({ models, sessions, clock, node_id, limits, onTaken 
   }
 
   return {
-    ...{ forTool, isAlive, anySession, heldAt, renew, heardTaken, keptUntil },
+    ...{ forTool, ofKey, isAlive, anySession, heldAt, renew, heardTaken, keptUntil },
     lost: (session_id: string) => void lost.set(session_id, clock.monotonic()),
   }
 }

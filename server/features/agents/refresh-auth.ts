@@ -1,5 +1,6 @@
 import { type Frame, ParleyError } from '../../../shared/protocol/index.ts'
 import type { Principal } from '../../core/access/principal.ts'
+import { profileOf, requireWithin } from '../../core/access/profile.ts'
 import { covers } from '../../core/access/scopes.ts'
 import { isoTime } from '../../core/clock.ts'
 import type { SessionCommand } from '../../pipeline/command.ts'
@@ -27,6 +28,7 @@ export function createRefreshAuth(authenticate: {
           principal_id: session.principal.id,
         })
       refuseFewerScopes(session.principal, principal)
+      requireWithin(profileOf(principal), profileOf(session.principal))
       if (!session.renew(proof)) throw new ParleyError('UNAUTHENTICATED')
       const expires_at = expires_at_ms === null ? null : isoTime(expires_at_ms)
       return { ack: () => ({ expires_at }) }

@@ -1,6 +1,7 @@
 import { v7 as uuidv7 } from 'uuid'
 import { type Frame, type Limits, ParleyError, PROTOCOL, PROTOCOLS_SPOKEN, type Welcome } from '../../../shared/protocol/index.ts'
 import { byOf, type Principal } from '../../core/access/principal.ts'
+import { profileOf } from '../../core/access/profile.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Background } from '../../pipeline/background/background.ts'
 import type { SessionCommand } from '../../pipeline/command.ts'
@@ -53,7 +54,8 @@ export function createSayHello(deps: HelloDeps): SessionCommand<'agent.hello'> {
     const hello_ms = clock.now()
     const session_id = await takeUp(session, frame, hello_ms)
     const contracts = await deps.openContracts(principal.id)
-    const { live, replaced } = sessions.add(session, { session_id, hello_ms })
+    const allowed = profileOf(principal)?.allowed_tools
+    const { live, replaced } = sessions.add(session, { session_id, hello_ms, tools: allowed && new Set(allowed) })
     for (const gone of replaced) {
       health.forget(gone)
       // This connection had another session, and has taken up this one: that other one hung up.
@@ -83,10 +85,11 @@ export function createSayHello(deps: HelloDeps): SessionCommand<'agent.hello'> {
 
   /** The session that it names when that is this agent's; else the one that this connection has; else a new one. */
   async function takeUp(session: Session, { resume, agent: { name, version } }: Frame<'agent.hello'>, hello_ms: number): Promise<string> {
-    const agent_id = session.principal.id
+    const { id: agent_id, credential } = session.principal
     const at = new Date(hello_ms)
     const held = { node_id: deps.node_id, live: true, watched: true as const, seen_at: at, hello_at: at, held_at: at }
-    const about = { agent_name: name, agent_version: version, tools: null, ...held }
+    const tools = profileOf(session.principal)?.allowed_tools ?? null
+    const about = { agent_name: name, agent_version: version, tools, ...(credential ? { key_id: credential.id } : {}), ...held }
     for (const _id of [resume, sessions.on(session)?.session_id]) {
       if (_id === undefined) continue
       const { matchedCount } = await models.sessions.updateOne({ _id, agent_id }, { $set: about })

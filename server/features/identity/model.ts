@@ -1,5 +1,5 @@
 import { type Connection, type mongo, Schema } from 'mongoose'
-import type { By, KeyEndReason, KeyHistoryType, KeyScope, Permissions, RatesPatch } from '../../../shared/protocol/index.ts'
+import type { By, KeyEndReason, KeyHistoryType, KeyScope, Permissions, Profile, RatesPatch } from '../../../shared/protocol/index.ts'
 
 export interface AgentDocument {
   _id: string
@@ -47,6 +47,8 @@ export interface AgentKeyDocument {
   scopes: KeyScope[]
   /** How often it may ask, where that differs from the hub's rates. */
   rates?: RatesPatch
+  /** What it is bound to beside its scopes. Never changed. */
+  profile?: Profile
   created_at: Date
   created_by: By
   /** Its first use. */

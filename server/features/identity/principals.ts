@@ -2,7 +2,7 @@ import type { UserRole } from '../../../shared/protocol/index.ts'
 import type { Principal } from '../../core/access/principal.ts'
 import type { Users } from '../users/index.ts'
 import type { AgentKeys } from './keys/agent-keys.ts'
-import type { AgentDocument, Model } from './model.ts'
+import type { AgentDocument, AgentKeyDocument, Model } from './model.ts'
 
 /** Who an id stands for, as others may know it. */
 export interface KnownPrincipal {
@@ -28,7 +28,7 @@ export function createPrincipals({
     const key = await keys.use(text)
     const principal = key && (await agent(key.agent_id))
     if (key === undefined || principal === undefined) return undefined
-    const credential = { kind: 'key', id: key._id, scopes: key.scopes, ...(key.rates ? { rates: key.rates } : {}) } as const
+    const credential = { kind: 'key', id: key._id, scopes: key.scopes, ...boundsOf(key) } as const
     return { principal: { ...principal, credential }, expires_at_ms: key.expires_at?.getTime() ?? null }
   }
 
@@ -58,4 +58,8 @@ export type Principals = ReturnType<typeof createPrincipals>
 
 function principalOf({ _id, name, permissions }: AgentDocument): Principal {
   return { kind: 'agent', id: _id, name, roles: [], owns: [], grants: permissions }
+}
+
+function boundsOf({ rates, profile }: AgentKeyDocument) {
+  return { ...(rates ? { rates } : {}), ...(profile ? { profile } : {}) }
 }

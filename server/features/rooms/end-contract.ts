@@ -1,8 +1,8 @@
 import type { Frame, RoomView } from '../../../shared/protocol/index.ts'
 import { contractMachine } from '../../../shared/rules/contract-machine.ts'
 import { next } from '../../../shared/rules/machine.ts'
-import { requirePermission } from '../../core/permit.ts'
-import type { ActingRole, Principal } from '../../core/principal.ts'
+import { requirePermission } from '../../core/access/permit.ts'
+import type { ActingRole, Principal } from '../../core/access/principal.ts'
 import type { RecordedCommand } from '../../pipeline/command.ts'
 import { refuseWhenEnded } from './refuse-when-ended.ts'
 

@@ -9,6 +9,7 @@ import {
 } from '../../../shared/protocol/index.ts'
 import { authorize } from '../../core/access/authorize.ts'
 import { isOperator, isStaffMember, seesNotes } from '../../core/access/principal.ts'
+import { requireProfile } from '../../core/access/profile.ts'
 import { tokensAsked } from '../../core/words/tokens.ts'
 import { etagOf } from '../../pipeline/http/conditional.ts'
 import { listLink } from '../../pipeline/http/list-link.ts'
@@ -66,7 +67,8 @@ export function roomRoutes(deps: RoomRouteDeps): Route[] {
         principal_id: requester_id,
       })
     }
-    await refuseUnknownParties({ requester_id, provider_id })
+    const known = await knownParties({ requester_id, provider_id })
+    if (known.get(provider_id)?.kind === 'agent') requireProfile(principal, { agents: [provider_id] })
     const contract_id = request.new_id
     const own = await grantsOf(provider_id)
     const frame = {
@@ -83,13 +85,14 @@ export function roomRoutes(deps: RoomRouteDeps): Route[] {
     return { status: 201, body: { contract_id }, headers: { Location: `/contracts/${contract_id}` } }
   }
 
-  async function refuseUnknownParties(ids: { requester_id: string; provider_id: string }): Promise<void> {
+  async function knownParties(ids: { requester_id: string; provider_id: string }) {
     const known = await parties([ids.requester_id, ids.provider_id])
     const errors = (['requester_id', 'provider_id'] as const)
       .filter((field) => !known.has(ids[field]))
       .map((field) => ({ pointer: `/${field}`, detail: 'no such user or agent' }))
     if (ids.requester_id === ids.provider_id) errors.push({ pointer: '/provider_id', detail: 'is the requester itself' })
     if (errors.length > 0) throw new ParleyError('REQUEST_INVALID', { errors })
+    return known
   }
 
   async function list(request: RouteRequest) {

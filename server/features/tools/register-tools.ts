@@ -1,5 +1,6 @@
 import { type Frame, type Limits, ParleyError, type ToolView } from '../../../shared/protocol/index.ts'
 import type { Principal } from '../../core/access/principal.ts'
+import { requireProfile } from '../../core/access/profile.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Background } from '../../pipeline/background/background.ts'
 import type { SessionCommand } from '../../pipeline/command.ts'
@@ -41,6 +42,7 @@ export function createRegisterTools({
         throw invalid(`/tools/${at}/timeout_ms`, `at most ${limits.call_timeout_max_ms}`)
       names.add(name)
     }
+    requireProfile(session.principal, { tools: [...names] })
     const agent_id = session.principal.id
     await requireGood(session.principal)
     await validators.compile(

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { bySchema, idSchema, permissionsPatchSchema, permissionsSchema, timeSchema } from '../primitives.ts'
+import { profileSchema } from '../profile.ts'
 import { keyScopeSchema } from '../scopes.ts'
 import { keyEndReasons } from '../states.ts'
 import { pageOf, pageQuery } from './lists.ts'
@@ -37,6 +38,7 @@ const issuedSchema = z.object({
   last4: z.string(),
   scopes: z.array(keyScopeSchema),
   expires_at: timeSchema.nullable(),
+  profile: profileSchema.exactOptional(),
 })
 
 const agentKeySchema = z.object({
@@ -46,6 +48,7 @@ const agentKeySchema = z.object({
   last4: z.string(),
   scopes: z.array(keyScopeSchema),
   rates: ratesPatchSchema.exactOptional(),
+  profile: profileSchema.exactOptional(),
   status: z.enum(['active', 'revoked']),
   created_at: timeSchema,
   created_by: bySchema,
@@ -98,6 +101,7 @@ export const agentHttp = {
       scopes: z.array(keyScopeSchema).min(1).max(20).exactOptional(),
       expires_at: timeSchema.nullable().exactOptional(),
       rates: ratesPatchSchema.exactOptional(),
+      profile: profileSchema.exactOptional(),
     }),
     answer: issuedSchema,
   },

@@ -61,7 +61,12 @@ export const eventData = {
   'call.approved': callDecided,
   'call.denied': callDecided,
   'call.expired': callDecided,
-  'call.started': z.object({ call_id: idSchema, session_id: idSchema }),
+  'call.started': z.object({
+    call_id: idSchema,
+    session_id: idSchema,
+    /** Where the key of the session gives it less time than the call has. */
+    deadline: timeSchema.exactOptional(),
+  }),
   'call.cancel_requested': z.object({ call_id: idSchema, reason: z.string().exactOptional() }),
   'call.succeeded': z.object({ call_id: idSchema, tool: z.string(), output: jsonSchema, stream: streamSealSchema.exactOptional() }),
   'call.failed': callEndedBadly,

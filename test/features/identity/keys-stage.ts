@@ -12,6 +12,7 @@ export interface Issued {
   last4: string
   scopes: string[]
   expires_at: string | null
+  profile?: object
 }
 
 export interface KeysStage {

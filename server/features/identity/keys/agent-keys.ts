@@ -1,5 +1,5 @@
 import { v7 as uuidv7 } from 'uuid'
-import { type By, type KeyScope, ParleyError, type RatesPatch } from '../../../../shared/protocol/index.ts'
+import { type By, type KeyScope, ParleyError, type Profile, type RatesPatch } from '../../../../shared/protocol/index.ts'
 import type { Clock } from '../../../core/clock.ts'
 import { type Audit, type AuditDraft, actorOf, recordThenAct } from '../../../pipeline/audit.ts'
 import type { AgentKeyDocument, Model } from '../model.ts'
@@ -10,7 +10,7 @@ import type { KeyUses } from './key-uses.ts'
 import type { Secrets } from './secrets.ts'
 
 /** What a key is good for. Never changed after it was issued, and the same in the one that replaces it. */
-export type KeyTerms = Pick<AgentKeyDocument, 'name' | 'scopes' | 'expires_at'> & { rates?: RatesPatch }
+export type KeyTerms = Pick<AgentKeyDocument, 'name' | 'scopes' | 'expires_at'> & { rates?: RatesPatch; profile?: Profile }
 
 export interface IssuedKey {
   key_id: string
@@ -20,6 +20,7 @@ export interface IssuedKey {
   last4: string
   scopes: KeyScope[]
   expires_at: string | null
+  profile?: Profile
 }
 
 /** Who does something to a key: for its history, and for the audit trail. */
@@ -61,8 +62,11 @@ export function createAgentKeys({ model: { agentKeys }, register, uses, secrets,
       ...(after ? { rotated_from: { key_id: after.old._id, grace_ms: after.grace_ms } } : {}),
       history: [entry('created', at, by, { reason: after?.reason, key_id: after?.old._id })],
     }
-    const { scopes, expires_at } = terms
-    const issued: IssuedKey = { key_id: _id, api_key: text, prefix, last4, scopes, expires_at: expires_at?.toISOString() ?? null }
+    const { scopes, expires_at, profile } = terms
+    const issued: IssuedKey = {
+      ...{ key_id: _id, api_key: text, prefix, last4, scopes, expires_at: expires_at?.toISOString() ?? null },
+      ...(profile ? { profile } : {}),
+    }
     return { row, issued }
   }
 
@@ -75,7 +79,7 @@ export function createAgentKeys({ model: { agentKeys }, register, uses, secrets,
 
   async function issue(agent_id: string, terms: KeyTerms, who: Who): Promise<IssuedKey> {
     const { row, issued } = make(agent_id, terms, who)
-    const metadata = { scopes: terms.scopes, expires_at: issued.expires_at }
+    const metadata = { scopes: terms.scopes, expires_at: issued.expires_at, profile: terms.profile }
     await recordThenAct(audit, { type: 'key.created', ...who.asked, ...about(row), metadata }, () => keep(row))
     return issued
   }
@@ -87,8 +91,8 @@ export function createAgentKeys({ model: { agentKeys }, register, uses, secrets,
   async function rotate(old: AgentKeyDocument, { grace_ms, reason }: { grace_ms: number; reason?: string | undefined }, who: Who) {
     if (!isGood(old) || old.rotated_to?.at !== undefined)
       throw new ParleyError('KEY_NOT_ACTIVE', { key_id: old.rotated_to?.key_id ?? null })
-    const { agent_id, name, scopes, rates, expires_at } = old
-    const terms = { name, scopes, expires_at, ...(rates ? { rates } : {}) }
+    const { agent_id, name, scopes, rates, profile, expires_at } = old
+    const terms = { name, scopes, expires_at, ...(rates ? { rates } : {}), ...(profile ? { profile } : {}) }
     const { row, issued } = make(agent_id, terms, who, { old, grace_ms, reason })
     const metadata = { new_key_id: row._id, grace_ms, reason }
     await recordThenAct(audit, { type: 'key.rotated', ...who.asked, ...about(old), metadata }, async () => {

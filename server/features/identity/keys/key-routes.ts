@@ -1,5 +1,6 @@
 import { type AgentKeyAnswer, http, idSchema, type KeyHistoryAnswer, ParleyError } from '../../../../shared/protocol/index.ts'
 import { byOf } from '../../../core/access/principal.ts'
+import { profileOf, requireWithin } from '../../../core/access/profile.ts'
 import type { Clock } from '../../../core/clock.ts'
 import { askedBy } from '../../../pipeline/audit.ts'
 import { listPage } from '../../../pipeline/http/list-page.ts'
@@ -36,8 +37,9 @@ export function createKeyRoutes({ model, agents, keys, clock }: KeyRouteDeps): R
     const { principal, agent } = await enter(request, issuers)
     const { grace_period_s, reason } = parse(http['POST /agents/:id/keys/:key_id/rotations'].body, request.body)
     const key = await keyOf(agent._id, request)
-    // Or a key of few scopes would come by the secret of one with more.
+    // Or a key that may little would come by the secret of one that may more.
     if (principal.credential?.kind === 'key') requireCover(principal.credential.scopes, key.scopes)
+    requireWithin(profileOf(principal), key.profile)
     return shownOnce(await keys.rotate(key, { grace_ms: grace_period_s * 1_000, reason }, whoOf(request)))
   }
 
@@ -95,9 +97,9 @@ function shownOnce(body: IssuedKey): RouteAnswer {
 }
 
 function shownKey(key: AgentKeyDocument, now_ms: number): AgentKeyAnswer {
-  const { _id, name, prefix, last4, scopes, rates, created_by, rotated_from, rotated_to, ended, uses } = key
+  const { _id, name, prefix, last4, scopes, rates, profile, created_by, rotated_from, rotated_to, ended, uses } = key
   return {
-    ...{ key_id: _id, name, prefix, last4, scopes, ...(rates ? { rates } : {}) },
+    ...{ key_id: _id, name, prefix, last4, scopes, ...(rates ? { rates } : {}), ...(profile ? { profile } : {}) },
     status: isOver(key, now_ms) ? 'revoked' : key.status,
     created_at: key.created_at.toISOString(),
     created_by,

@@ -3,11 +3,13 @@ import {
   type KeyScope,
   ParleyError,
   type Permissions,
+  type Profile,
   type RatesPatch,
   type ScopeRow,
   scopeTable,
 } from '../../../../shared/protocol/index.ts'
 import { isOperator, type Principal } from '../../../core/access/principal.ts'
+import { profileOf, requireWithin } from '../../../core/access/profile.ts'
 import { covers } from '../../../core/access/scopes.ts'
 import type { KeyTerms } from './agent-keys.ts'
 
@@ -16,11 +18,12 @@ export interface AskedTerms {
   scopes?: KeyScope[]
   expires_at?: string | null
   rates?: RatesPatch
+  profile?: Profile
 }
 
 /**
  * What a new key is good for: never more than its agent may, and, where a key asks for it, never more than that key. Throws
- * PERMISSION_DENIED or REQUEST_INVALID.
+ * PERMISSION_DENIED, PROFILE_VIOLATED or REQUEST_INVALID.
  */
 export function termsOf(
   asked: AskedTerms,
@@ -37,7 +40,17 @@ export function termsOf(
   }
   // Or an agent could leave its bounds behind by a new key.
   const rates = asked.rates ?? shown?.rates
-  return { name: asked.name ?? null, scopes: [...new Set(scopes)], expires_at, ...(rates ? { rates } : {}) }
+  const profile = handedOn(profileOf(issuer), asked.profile)
+  const bounds = { ...(rates ? { rates } : {}), ...(profile ? { profile } : {}) }
+  return { name: asked.name ?? null, scopes: [...new Set(scopes)], expires_at, ...bounds }
+}
+
+/** What is not asked for stays as the key in hand has it, and what is asked for may only be narrower. */
+function handedOn(held: Profile | undefined, asked: Profile | undefined): Profile | undefined {
+  if (held === undefined) return asked
+  const given = { ...held, ...asked }
+  requireWithin(held, given)
+  return given
 }
 
 /** Throws PERMISSION_DENIED that names the first scope which the key in hand does not cover. */

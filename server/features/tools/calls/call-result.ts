@@ -1,4 +1,5 @@
 import { ParleyError } from '../../../../shared/protocol/index.ts'
+import { requireProfile } from '../../../core/access/profile.ts'
 import type { RecordedCommand } from '../../../pipeline/command.ts'
 import type { Session } from '../../../pipeline/session.ts'
 import { refuseWhenEnded } from '../../rooms/index.ts'
@@ -55,6 +56,7 @@ export function createCallResult({
       // Another session may have started it in the meantime.
       if (call.state === 'running') refuseUnlessHolder(call, facts.session_id)
       const { tool } = call
+      requireProfile(actor, { tools: [tool] })
       if (status === 'succeeded') {
         return { event: { type: 'call.succeeded', data: { call_id, tool, output: output ?? null, ...stream } } }
       }

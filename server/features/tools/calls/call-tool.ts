@@ -1,4 +1,6 @@
 import { type FieldError, type Limits, ParleyError, type RoomView, type ToolView } from '../../../../shared/protocol/index.ts'
+import type { Principal } from '../../../core/access/principal.ts'
+import { executionBoundOf, requireProfile } from '../../../core/access/profile.ts'
 import { isoTime } from '../../../core/clock.ts'
 import type { RecordedCommand } from '../../../pipeline/command.ts'
 import { refuseWhenEnded } from '../../rooms/index.ts'
@@ -43,14 +45,16 @@ export function createCallTool({ limits, providerOf, toolsOf, faults }: CallTool
         throw cause
       }
     },
-    decide: (room, { tool: name, input, timeout_ms }, { facts, newId, now_ms }) => {
+    decide: (room, { tool: name, input, timeout_ms }, { actor, facts, newId, now_ms }) => {
       refuseWhenEndedOrFull(room)
+      requireProfile(actor, { tools: [name], agents: calledAgents(room, actor) })
       if (facts.unchecked !== undefined) throw facts.unchecked
       const call_id = newId()
       const { tool } = facts
       if (tool === undefined) return failed(call_id, name, 'TOOL_UNKNOWN', `The agent has no tool '${name}'`)
       if (facts.faults.length > 0) return failed(call_id, name, 'TOOL_INPUT_INVALID', sentence(facts.faults))
-      const time_ms = Math.min(timeout_ms ?? tool.timeout_ms ?? limits.call_timeout_ms, limits.call_timeout_max_ms)
+      const asked_ms = timeout_ms ?? tool.timeout_ms ?? limits.call_timeout_ms
+      const time_ms = Math.min(asked_ms, limits.call_timeout_max_ms, executionBoundOf(actor) ?? Number.POSITIVE_INFINITY)
       const { requires_approval, risk } = tool
       return {
         event: {
@@ -70,6 +74,11 @@ function refuseWhenEndedOrFull(room: RoomView): void {
   refuseWhenEnded(room)
   if (room.calls.length >= MOST_OPEN_CALLS)
     throw new ParleyError('OVERLOADED', { detail: `${MOST_OPEN_CALLS} calls are open in this room` })
+}
+
+/** Its own tools are no other agent's. */
+function calledAgents({ contract }: RoomView, actor: Principal): string[] {
+  return contract === null || contract.provider_id === actor.id ? [] : [contract.provider_id]
 }
 
 function failed(call_id: string, tool: string, code: string, message: string) {

@@ -1,4 +1,4 @@
-import { requirePermission } from '../../../core/permit.ts'
+import { requirePermission } from '../../../core/access/permit.ts'
 import type { RecordedCommand } from '../../../pipeline/command.ts'
 import { refuseWhenEnded } from '../../rooms/index.ts'
 import { openCall } from './open-call.ts'

@@ -1,4 +1,4 @@
-import type { EventType, Limits, RecordedEvent } from '../../../../shared/protocol/index.ts'
+import type { CallView, EventType, Limits, RecordedEvent } from '../../../../shared/protocol/index.ts'
 import type { Clock } from '../../../core/clock.ts'
 import type { ReactorTable } from '../../../pipeline/background/reactors.ts'
 import type { Timers } from '../../../pipeline/background/timers.ts'
@@ -42,19 +42,15 @@ export function createCallReactor({ log, timers, clock, limits, dispatch, cancel
     switch (event.type) {
       case 'call.requested': {
         const { call_id, deadline } = event.data
-        await timers.arm({
-          id: `timeout:${call_id}`,
-          due_ms: Date.parse(deadline),
-          agent_id,
-          frame: { type: 'call.time_out', contract_id, call_id },
-        })
+        await armTimeout(contract_id, agent_id, { call_id, deadline })
         // As it stands now: by the time a crash is made good, it may have ended.
         const call = await settleIfOver(stream, call_id)
         if (call !== undefined) await dispatch.sendAnywhere(contract_id, agent_id, { call, term: room.floor.term })
         return
       }
       case 'call.started': {
-        const { call_id } = event.data
+        const { call_id, deadline } = event.data
+        if (deadline !== undefined) await armTimeout(contract_id, agent_id, { call_id, deadline })
         const due_ms = clock.now() + limits.abandon_after_ms
         await timers.arm({ id: `abandon:${call_id}`, due_ms, agent_id, frame: { type: 'call.abandon', contract_id, call_id } })
         await settleIfOver(stream, call_id)
@@ -91,9 +87,15 @@ export function createCallReactor({ log, timers, clock, limits, dispatch, cancel
         await clear(call_id)
         // The hub ended it: the agent should not work on for nothing.
         if (event.by.kind === 'system') dispatch.tellCancel(agent_id, { call_id }, event.type)
+        await dispatch.sendWaiting(agent_id)
         return
       }
     }
+  }
+
+  function armTimeout(contract_id: string, agent_id: string, { call_id, deadline }: Pick<CallView, 'call_id' | 'deadline'>) {
+    const frame = { type: 'call.time_out', contract_id, call_id } as const
+    return timers.arm({ id: `timeout:${call_id}`, due_ms: Date.parse(deadline), agent_id, frame })
   }
 
   /** The call as it stands; when it is over, the timers that were just made for it are taken back. */

@@ -1,9 +1,14 @@
 import type { CallView } from '../../../../shared/protocol/index.ts'
+import type { Principal } from '../../../core/access/principal.ts'
+import { executionBoundOf, profileOf } from '../../../core/access/profile.ts'
+import { type Clock, isoTime } from '../../../core/clock.ts'
 import type { Background } from '../../../pipeline/background/background.ts'
 import type { Timers } from '../../../pipeline/background/timers.ts'
+import type { SystemFrames } from '../../../pipeline/command.ts'
 import type { Log } from '../../../pipeline/log/log.ts'
 import { streamOf } from '../../../pipeline/log/record.ts'
 import type { Session } from '../../../pipeline/session.ts'
+import type { TaskSlots } from './task-slots.ts'
 
 /** A live session of an agent, as far as sending calls needs it. */
 export interface Reach {
@@ -16,9 +21,11 @@ export interface DispatchDeps {
   timers: Timers
   /** The newest live session of all nodes that has the tool, when this node holds it. */
   forTool(agent_id: string, tool: string): Promise<Reach | undefined>
+  slots: TaskSlots
+  clock: Clock
   /** The live sessions of this node. */
   sessionsOf(agent_id: string): readonly Reach[]
-  start(frame: { contract_id: string; call_id: string; session_id: string }): Promise<void>
+  start(frame: SystemFrames['call.start']): Promise<void>
   /** Tells the other nodes that the agent has something to do, or no longer. */
   tellPeers(agent_id: string, cancel?: Pick<CallView, 'call_id' | 'session_id'> & { reason?: string }): void
   background: Background
@@ -28,13 +35,14 @@ export interface DispatchDeps {
 type Sent = 'here' | 'not here' | 'not now'
 
 /** Brings calls and cancels to the agent, whichever node it is on. At least once: the agent drops a call that it has. */
-export function createDispatch({ log, timers, forTool, sessionsOf, start, tellPeers, background }: DispatchDeps) {
+export function createDispatch({ log, timers, clock, slots, forTool, sessionsOf, start, tellPeers, background }: DispatchDeps) {
   /** Calls that were sent and not yet acknowledged, so that a sweep does not send them again and again. */
   const asked = new Set<string>()
 
   /**
    * Sends the call to the newest live session that has the tool; with none, it waits for one until its deadline. One that was
-   * started stays with its session: it is sent again to that one only, which may have missed it.
+   * started stays with its session: it is sent again to that one only, which may have missed it. One whose key has as many under way
+   * as it may waits until one of them ends.
    */
   async function send(contract_id: string, agent_id: string, { call, term }: { call: CallView; term: number }): Promise<Sent> {
     if (!mayGo(call)) return 'not now'
@@ -42,19 +50,34 @@ export function createDispatch({ log, timers, forTool, sessionsOf, start, tellPe
     // The newest connection of the session: it may have come back on another one before the old one is known to be dead.
     const reach = own === undefined ? await forTool(agent_id, call.tool) : sessionsOf(agent_id).findLast((live) => live.session_id === own)
     if (reach === undefined) return 'not here'
-    const { call_id, tool, input, deadline } = call
-    const name = `${call_id} ${reach.session.id}`
+    const { call_id, tool, input } = call
+    const { session, session_id } = reach
+    if (call.state !== 'running' && !(await slots.take(session.principal, call_id))) return 'here'
+    const name = `${call_id} ${session.id}`
     if (asked.has(name)) return 'here'
     asked.add(name)
-    const received = reach.session
-      .ask('core.tool.call', { contract_id, call_id, tool, input, deadline, term })
-      .finally(() => asked.delete(name))
+    const { deadline, bound } = timeOf(call, session.principal)
+    const received = session.ask('core.tool.call', { contract_id, call_id, tool, input, deadline, term }).finally(() => asked.delete(name))
     if (call.state === 'running') return 'here'
+    const started = received.then((isThere) => (isThere ? start({ contract_id, call_id, session_id, ...bound }) : undefined))
     background.run(
       'a call was not started',
-      received.then((isThere) => (isThere ? start({ contract_id, call_id, session_id: reach.session_id }) : undefined)),
+      started.finally(() => slots.release(session.principal, call_id)),
     )
     return 'here'
+  }
+
+  /** Until when the session may work on it, if it starts now. */
+  function timeOf({ state, deadline }: CallView, principal: Principal): { deadline: string; bound: { most_ms?: number } } {
+    const most_ms = executionBoundOf(principal)
+    if (most_ms === undefined || state === 'running') return { deadline, bound: {} }
+    return { deadline: isoTime(Math.min(Date.parse(deadline), clock.now() + most_ms)), bound: { most_ms } }
+  }
+
+  /** A call has ended: what waits for its place can go. */
+  async function sendWaiting(agent_id: string): Promise<void> {
+    const isBound = sessionsOf(agent_id).some(({ session }) => profileOf(session.principal)?.max_concurrent_tasks !== undefined)
+    if (isBound) await sendOpenCalls([agent_id], { isSweep: true })
   }
 
   /** For a call that was just asked for: here, or on the node that holds the agent. */
@@ -97,7 +120,7 @@ export function createDispatch({ log, timers, forTool, sessionsOf, start, tellPe
     tellCancelHere(agent_id, call, reason)
   }
 
-  return { sendAnywhere, sendOpenCalls, sendOpenCallsAnywhere, tellCancel, tellCancelHere }
+  return { sendAnywhere, sendWaiting, sendOpenCalls, sendOpenCallsAnywhere, tellCancel, tellCancelHere }
 }
 
 export type Dispatch = ReturnType<typeof createDispatch>

@@ -1,4 +1,5 @@
 import { ParleyError } from '../../../../shared/protocol/index.ts'
+import { isoTime } from '../../../core/clock.ts'
 import type { RecordedCommand } from '../../../pipeline/command.ts'
 import { refuseWhenEnded } from '../../rooms/index.ts'
 import type { CallTurns } from '../calls/call-turns.ts'
@@ -10,12 +11,14 @@ export const startCall: RecordedCommand<'call.start'> = {
   kind: 'recorded',
   type: 'call.start',
   keyOf: ({ call_id }) => `start:${call_id}`,
-  decide: (room, { call_id, session_id }) => {
+  decide: (room, { call_id, session_id, most_ms }, { now_ms }) => {
     // The hub cancels what an ended contract left open.
     refuseWhenEnded(room)
     const call = movableCall(room, call_id, 'start')
     if (call.requires_approval && call.state === 'requested') throw new ParleyError('CALL_NOT_OPEN', { call_id, state: call.state })
-    return { event: { type: 'call.started', data: { call_id, session_id } } }
+    const ends_ms = most_ms === undefined ? Number.POSITIVE_INFINITY : now_ms + most_ms
+    const narrowed = ends_ms < Date.parse(call.deadline) ? { deadline: isoTime(ends_ms) } : {}
+    return { event: { type: 'call.started', data: { call_id, session_id, ...narrowed } } }
   },
   ack: () => ({}),
 }

@@ -1,5 +1,6 @@
 import { type Frame, ParleyError, type Push, type RoomView } from '../../../../shared/protocol/index.ts'
 import { authorize } from '../../../core/access/authorize.ts'
+import { requireProfile } from '../../../core/access/profile.ts'
 import type { SessionCommand } from '../../../pipeline/command.ts'
 import type { Log } from '../../../pipeline/log/log.ts'
 import { streamOf } from '../../../pipeline/log/record.ts'
@@ -63,6 +64,7 @@ export function createStreamChunk({
     const sender = sessionOn(session)
     if (sender === undefined) throw new ParleyError('HELLO_REQUIRED')
     refuseUnlessHolder(call, sender)
+    requireProfile(session.principal, { tools: [call.tool] })
   }
 
   /** Another node may be writing the outcome, or has: then it is not a matter of trying again. */
