@@ -31,4 +31,20 @@ export const callMoves = {
   'call.abandoned': 'abandon',
 } as const satisfies Partial<Record<EventType, CallMove>>
 
+/** Where a call is after one of its events. */
+export const callStateAfter = {
+  'call.requested': 'requested',
+  'call.approved': 'approved',
+  'call.started': 'running',
+  'call.succeeded': 'succeeded',
+  'call.failed': 'failed',
+  'call.canceled': 'canceled',
+  'call.timed_out': 'timed_out',
+  'call.abandoned': 'abandoned',
+  'call.denied': 'denied',
+  'call.expired': 'expired',
+} as const satisfies Partial<Record<EventType, CallState>>
+
+export const hasCallStateAfter = (type: string): type is keyof typeof callStateAfter => Object.hasOwn(callStateAfter, type)
+
 export type CallMoveEvent = keyof typeof callMoves

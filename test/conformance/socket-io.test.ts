@@ -1,11 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { expect } from 'chai'
 import { startHub } from '../harness/hub.ts'
-import { freePort, type HubProcess, startHubProcess } from '../harness/hub-process.ts'
 import { connectAgent, connectAs, openContract } from '../harness/people.ts'
-import { createProtocolClient, type ProtocolClient, type Wire } from './wire.ts'
+import { useConformanceHub } from './use-hub.ts'
+import { createProtocolClient, type Wire } from './wire.ts'
 
 const bytes = (...values: number[]) => Uint8Array.from(values)
 
@@ -34,23 +31,11 @@ describe('a hub out of conformance mode', () => {
 
 /** What the fifth version of the Socket.IO protocol asks of a server, against the hub as a process. */
 describe('the Socket.IO protocol', () => {
-  let hub: HubProcess
-  let client: ProtocolClient
-
-  before(async () => {
-    const data_dir = await mkdtemp(join(tmpdir(), 'parley-conformance-'))
-    hub = await startHubProcess({ data_dir, port: await freePort(), env: { PARLEY_CONFORMANCE: '1' } })
-    client = createProtocolClient(hub.url)
-  })
-  afterEach(() => client.closeAll())
-  after(async () => {
-    expect(await hub.stop()).to.equal(0)
-    await rm(hub.data_dir, { recursive: true })
-  })
+  const stage = useConformanceHub()
 
   /** Connected to `/`, with its welcome read. */
   async function connected(): Promise<Wire> {
-    const wire = await client.openWire()
+    const wire = await stage.client.openWire()
     wire.send('40')
     expect(await wire.nextAnswer()).to.match(/^40\{"sid":"[^"]+"\}$/)
     expect(await wire.nextAnswer()).to.equal('42["auth",{}]')
@@ -58,7 +43,7 @@ describe('the Socket.IO protocol', () => {
   }
 
   it('[CONF-2] the mode is told as a warning when the hub starts', () => {
-    const told = hub.log.map((line) => JSON.parse(line)).filter(({ event }) => event === 'conformance.on')
+    const told = stage.hub.log.map((line) => JSON.parse(line)).filter(({ event }) => event === 'conformance.on')
     expect(told.map(({ level }) => level)).to.deep.equal(['warn'])
   })
 
@@ -75,7 +60,7 @@ describe('the Socket.IO protocol', () => {
     ],
   ] as const) {
     it(`[CONF-9] a client connects to ${what}`, async () => {
-      const wire = await client.openWire()
+      const wire = await stage.client.openWire()
       wire.send(asked)
       expect(await wire.nextAnswer()).to.match(begin)
       expect(await wire.nextAnswer()).to.equal(auth)
@@ -96,14 +81,14 @@ describe('the Socket.IO protocol', () => {
 
   it('[CONF-10] a first packet that is no CONNECT ends the connection', async () => {
     for (const first of ['4abc', '42["message","hello"]', '41']) {
-      const wire = await client.openWire()
+      const wire = await stage.client.openWire()
       wire.send(first)
       expect(await wire.closed(), first).to.deep.equal([])
     }
   })
 
   it('[CONF-10] a client that asks for no namespace is gone after the connect time-out, however well it beats', async () => {
-    const wire = await client.openWire()
+    const wire = await stage.client.openWire()
     let pings = 0
     const end = await (async () => {
       for (;;) {
@@ -187,9 +172,9 @@ describe('the Socket.IO protocol', () => {
   }
 
   it('[CONF-14] rooms are as they always are beside the echoes', async () => {
-    const { contract_id, requester, provider } = await openContract(hub)
-    const agent = await connectAgent(hub, provider)
-    const human = await connectAs(hub, requester, { transports: ['polling', 'websocket'] })
+    const { contract_id, requester, provider } = await openContract(stage.hub)
+    const agent = await connectAgent(stage.hub, provider)
+    const human = await connectAs(stage.hub, requester, { transports: ['polling', 'websocket'] })
     await agent.must('room.join', { contract_id })
     const { seq } = await human.must('message.post', { contract_id, key: 'one', body: 'hello' })
     expect((await agent.event(contract_id, 'message.posted')).seq).to.equal(seq)

@@ -2,29 +2,11 @@ import { expect } from 'chai'
 import { createVerifyStream } from '../../server/pipeline/store/verify-stream.ts'
 import { ParleyError } from '../../shared/protocol/index.ts'
 import { emptyRoom, evolve } from '../../shared/rules/evolve.ts'
-import { bodiesOf, createRig, faults, outcomeOf, type Rig, say } from './log-rig.ts'
+import { bodiesOf, expectWhole, faults, outcomeOf, say, sayAll, useRig } from './log-rig.ts'
 
 /** What a frame is answered: by its key, by a room that is fresh, and alone when it or its room is broken. */
 describe('the answers of the append', () => {
-  let rig: Rig
-  before(async () => {
-    rig = await createRig()
-  })
-  after(() => rig.close())
-  beforeEach(() => {
-    for (const list of [rig.plan, rig.inserts, rig.troubles, rig.published]) list.length = 0
-  })
-
-  const sayAll = (log: ReturnType<Rig['createLog']>, stream: string, keys: string[], by = 'ada') =>
-    Promise.all(keys.map((key) => outcomeOf(say(log, stream, { by, key }))))
-
-  async function expectWhole(stream: string, bodies: string[]): Promise<void> {
-    const events = await rig.events(stream)
-    expect(bodiesOf(events)).to.deep.equal(bodies)
-    expect(await createVerifyStream({ store: rig.plain })(stream)).to.include({ ok: true, head: bodies.length })
-    const told = rig.published.filter((one) => one.stream === stream).flatMap(({ seqs }) => seqs)
-    expect(told, 'published once, in order').to.deep.equal(events.map(({ event }) => event.seq))
-  }
+  const rig = useRig()
 
   for (const restarted of [false, true]) {
     const where = restarted ? 'after a restart' : 'in the same hub'
@@ -49,7 +31,7 @@ describe('the answers of the append', () => {
     await sayAll(log, stream, ['a'])
     await sayAll(rival, stream, ['b'])
     expect(await sayAll(log, stream, ['b', 'c'])).to.deep.equal(['duplicate of 2', 3])
-    await expectWhole(stream, ['1 a', '2 b', '3 c'])
+    await expectWhole(rig, stream, ['1 a', '2 b', '3 c'])
   })
 
   it('[LOG-7] a key far behind the hot tail is found by the index', async () => {
@@ -100,7 +82,7 @@ describe('the answers of the append', () => {
       },
     }
     expect(await outcomeOf(log.submit(draft))).to.equal(3)
-    await expectWhole(stream, ['1 a', '2 b', '3 c'])
+    await expectWhole(rig, stream, ['1 a', '2 b', '3 c'])
   })
 
   it('[LOG-10] a frame that makes our own code fail is refused alone', async () => {
@@ -111,7 +93,7 @@ describe('the answers of the append', () => {
     const [log, stream] = [rig.createLog({ annotate }), rig.stream()]
     expect(await sayAll(log, stream, ['a', 'poison', 'c'])).to.deep.equal([1, 'fault: no such thing', 2])
     expect(await sayAll(log, stream, ['d'])).to.deep.equal([3])
-    await expectWhole(stream, ['1 a', '2 c', '3 d'])
+    await expectWhole(rig, stream, ['1 a', '2 c', '3 d'])
   })
 
   it('[LOG-10] a log that does not fold refuses its own frames only, and says so', async () => {

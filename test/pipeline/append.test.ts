@@ -1,20 +1,9 @@
 import { expect } from 'chai'
-import { createVerifyStream } from '../../server/pipeline/store/verify-stream.ts'
-import { bodiesOf, createRig, faults, outcomeOf, type Rig, say } from './log-rig.ts'
+import { expectWhole, faults, outcomeOf, type Rig, say, sayAll, useRig } from './log-rig.ts'
 
 /** Every path of the append, one by one: a real database, a real store, and a fault between the store and the driver. */
 describe('the append', () => {
-  let rig: Rig
-  before(async () => {
-    rig = await createRig()
-  })
-  after(() => rig.close())
-  beforeEach(() => {
-    for (const list of [rig.plan, rig.inserts, rig.troubles, rig.published]) list.length = 0
-  })
-
-  const sayAll = (log: ReturnType<Rig['createLog']>, stream: string, keys: string[], by = 'ada') =>
-    Promise.all(keys.map((key) => outcomeOf(say(log, stream, { by, key }))))
+  const rig = useRig()
 
   /** Two rooms that the hub has at hand, so that what is said in both in one moment is one commit. */
   async function warmRooms(log: ReturnType<Rig['createLog']>): Promise<[string, string]> {
@@ -24,21 +13,13 @@ describe('the append', () => {
     return rooms
   }
 
-  async function expectWhole(stream: string, bodies: string[]): Promise<void> {
-    const events = await rig.events(stream)
-    expect(bodiesOf(events)).to.deep.equal(bodies)
-    expect(await createVerifyStream({ store: rig.plain })(stream)).to.include({ ok: true, head: bodies.length })
-    const told = rig.published.filter((one) => one.stream === stream).flatMap(({ seqs }) => seqs)
-    expect(told, 'published once, in order').to.deep.equal(events.map(({ event }) => event.seq))
-  }
-
   it('[LOG-1] frames that come together are one commit, in the order in which they came', async () => {
     const log = rig.createLog()
     const [stream, other] = await warmRooms(log)
     const done = await Promise.all([sayAll(log, stream, ['a', 'b', 'c']), sayAll(log, other, ['d'])])
     expect(done).to.deep.equal([[2, 3, 4], [2]])
     expect(rig.inserts.map((documents) => documents.length)).to.deep.equal([4])
-    await expectWhole(stream, ['1 first', '2 a', '3 b', '4 c'])
+    await expectWhole(rig, stream, ['1 first', '2 a', '3 b', '4 c'])
   })
 
   it('[LOG-2] no reply, but committed: acknowledged with its place, and nothing is written twice', async () => {
@@ -46,7 +27,7 @@ describe('the append', () => {
     rig.plan.push(faults.committedWithoutReply)
     expect(await sayAll(log, stream, ['a', 'b'])).to.deep.equal([1, 2])
     expect(rig.inserts).to.have.lengthOf(1)
-    await expectWhole(stream, ['1 a', '2 b'])
+    await expectWhole(rig, stream, ['1 a', '2 b'])
   })
 
   it('[LOG-2] no reply, and not committed: the same bytes go again', async () => {
@@ -56,7 +37,7 @@ describe('the append', () => {
     expect(rig.inserts).to.have.lengthOf(3)
     expect(rig.inserts[1]).to.deep.equal(rig.inserts[0])
     expect(rig.inserts[2]).to.deep.equal(rig.inserts[0])
-    await expectWhole(stream, ['1 a', '2 b'])
+    await expectWhole(rig, stream, ['1 a', '2 b'])
   })
 
   it('[LOG-2] no reply, and partly committed: what is there counts, the rest goes again byte for byte', async () => {
@@ -67,8 +48,8 @@ describe('the append', () => {
     expect(done).to.deep.equal([[2, 3, 4], [2]])
     expect(rig.inserts.map((documents) => documents.length)).to.deep.equal([4, 2])
     expect(rig.inserts[1]).to.deep.equal(rig.inserts[0]?.slice(2))
-    await expectWhole(stream, ['1 first', '2 a', '3 b', '4 c'])
-    await expectWhole(other, ['1 first', '2 d'])
+    await expectWhole(rig, stream, ['1 first', '2 a', '3 b', '4 c'])
+    await expectWhole(rig, other, ['1 first', '2 d'])
   })
 
   it('[LOG-2] the commit whose reply was lost lands late, between the look and the second try', async () => {
@@ -86,7 +67,7 @@ describe('the append', () => {
     )
     // The first try is found by its keys, so it reads as a duplicate; its place is the right one.
     expect(await sayAll(log, stream, ['a', 'b'])).to.deep.equal(['duplicate of 1', 'duplicate of 2'])
-    await expectWhole(stream, ['1 a', '2 b'])
+    await expectWhole(rig, stream, ['1 a', '2 b'])
   })
 
   it('[LOG-3] a write concern error acknowledges and refuses nobody before the log was read', async () => {
@@ -95,7 +76,7 @@ describe('the append', () => {
     expect(await sayAll(log, stream, ['a', 'b'])).to.deep.equal([1, 2])
     expect(rig.troubles).to.include('no answer to a commit')
     expect(rig.inserts).to.have.lengthOf(1)
-    await expectWhole(stream, ['1 a', '2 b'])
+    await expectWhole(rig, stream, ['1 a', '2 b'])
   })
 
   it('[LOG-4] a document that the store does not take is refused alone, and those behind it move up', async () => {
@@ -108,8 +89,8 @@ describe('the append', () => {
       [2, 3],
     ])
     expect(rig.inserts[1], 'the other room: same bytes').to.deep.equal(rig.inserts[0]?.slice(3))
-    await expectWhole(stream, ['1 first', '2 a', '3 c'])
-    await expectWhole(other, ['1 first', '2 d', '3 e'])
+    await expectWhole(rig, stream, ['1 first', '2 a', '3 c'])
+    await expectWhole(rig, other, ['1 first', '2 d', '3 e'])
   })
 
   it('[LOG-4] a document that cannot even be sent is refused alone: nothing waits behind it', async () => {
@@ -124,8 +105,8 @@ describe('the append', () => {
       outcomeOf(say(log, stream, { key: 'c' })),
     ])
     expect(done).to.deep.equal([2, 2, 'fault: the store refused the event', 3])
-    await expectWhole(stream, ['1 first', '2 a', '3 c'])
-    await expectWhole(other, ['1 first', '2 d'])
+    await expectWhole(rig, stream, ['1 first', '2 a', '3 c'])
+    await expectWhole(rig, other, ['1 first', '2 d'])
   })
 
   it('[LOG-5] another writer was first: its events are taken in, and the frames decided again behind them', async () => {
@@ -135,8 +116,8 @@ describe('the append', () => {
     await sayAll(rival, stream, ['x', 'y'], 'eve')
     const done = await Promise.all([sayAll(log, stream, ['b', 'c']), sayAll(log, other, ['d'])])
     expect(done).to.deep.equal([[4, 5], [1]])
-    await expectWhole(stream, ['1 a', '2 x', '3 y', '4 b', '5 c'])
-    await expectWhole(other, ['1 d'])
+    await expectWhole(rig, stream, ['1 a', '2 x', '3 y', '4 b', '5 c'])
+    await expectWhole(rig, other, ['1 d'])
   })
 
   it('[LOG-5] the frames of other rooms behind a conflict go first in the next commit, byte for byte', async () => {
@@ -184,7 +165,11 @@ describe('the append', () => {
     for (const { streams } of own.slice(2)) expect([...streams]).to.deep.equal([stream])
     const pauses = own.slice(1).map(({ at }, n) => at - (own[n]?.at ?? 0))
     expect(Math.max(...pauses), 'inserts between two tries').to.be.lessThan(4)
-    await expectWhole(stream, ['1 a', ...(await rig.events(stream)).slice(1, 5).map(({ event }) => `${event.seq} ${event.key}`), '6 b'])
+    await expectWhole(rig, stream, [
+      '1 a',
+      ...(await rig.events(stream)).slice(1, 5).map(({ event }) => `${event.seq} ${event.key}`),
+      '6 b',
+    ])
   })
 
   it('[LOG-6] refused by the index, with nothing there yet that says why: tried again until it is seen', async () => {
@@ -193,6 +178,6 @@ describe('the append', () => {
     rig.plan.push(faults.claimsDuplicateAt(0), undefined, faults.claimsDuplicateAt(0))
     const done = await Promise.all([sayAll(log, stream, ['b', 'c']), sayAll(log, other, ['d'])])
     expect(done).to.deep.equal([[2, 3], [1]])
-    await expectWhole(stream, ['1 a', '2 b', '3 c'])
+    await expectWhole(rig, stream, ['1 a', '2 b', '3 c'])
   })
 })

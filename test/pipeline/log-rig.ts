@@ -1,4 +1,5 @@
 import { hash, randomUUID } from 'node:crypto'
+import { expect } from 'chai'
 import { type Connection, mongo } from 'mongoose'
 import type { Principal } from '../../server/core/access/principal.ts'
 import { systemClock } from '../../server/core/clock.ts'
@@ -8,6 +9,7 @@ import { createLog, type Log, type LogOptions } from '../../server/pipeline/log/
 import type { Committed, Decision, Draft } from '../../server/pipeline/log/submission.ts'
 import { createEventStore, type EventDocument, type EventStore, type StoredEvent } from '../../server/pipeline/store/event-store.ts'
 import { createSnapshotStore } from '../../server/pipeline/store/snapshot-store.ts'
+import { createVerifyStream } from '../../server/pipeline/store/verify-stream.ts'
 import { ParleyError } from '../../shared/protocol/index.ts'
 import { testDatabase } from '../harness/hub.ts'
 
@@ -129,6 +131,30 @@ function faultyConnection(plain: EventStore, { plan, inserts }: Pick<Rig, 'plan'
   // The cast holds: of a connection the store uses the model's collection alone.
   return { model: () => ({ collection }) } as unknown as Connection
 }
+
+/** For one `describe`: a rig whose records are empty before each test. Its parts are there from the first test on. */
+export function useRig(): Rig {
+  const rig = {} as Rig
+  before(async () => void Object.assign(rig, await createRig()))
+  after(() => rig.close())
+  beforeEach(() => {
+    for (const list of [rig.plan, rig.inserts, rig.troubles, rig.published]) list.length = 0
+  })
+  return rig
+}
+
+/** The stream holds these messages in this order, its chain is whole, and each was published once. */
+export async function expectWhole(rig: Rig, stream: string, bodies: string[]): Promise<void> {
+  const events = await rig.events(stream)
+  expect(bodiesOf(events)).to.deep.equal(bodies)
+  expect(await createVerifyStream({ store: rig.plain })(stream)).to.include({ ok: true, head: bodies.length })
+  const told = rig.published.filter((one) => one.stream === stream).flatMap(({ seqs }) => seqs)
+  expect(told, 'published once, in order').to.deep.equal(events.map(({ event }) => event.seq))
+}
+
+/** Says one after the other in one moment; what each was answered. */
+export const sayAll = (log: Log, stream: string, keys: string[], by = 'ada'): Promise<(number | string)[]> =>
+  Promise.all(keys.map((key) => outcomeOf(say(log, stream, { by, key }))))
 
 export function person(id: string): Principal {
   return { kind: 'user', id, name: id, roles: [], owns: [] }

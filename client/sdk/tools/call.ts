@@ -1,4 +1,5 @@
 import type { WireEvent } from '../../../shared/protocol/index.ts'
+import { callStateAfter, hasCallStateAfter } from '../../../shared/rules/call-machine.ts'
 import { ownRefusal, RefusedError, toError } from '../refused-error.ts'
 import type { ChunkSink } from '../room/room-sync.ts'
 import type { Call, EventsOptions, RoomEvent } from '../types.ts'
@@ -14,15 +15,6 @@ export interface CallOptions {
   cancel: (call_id: string, reason?: string) => Promise<unknown>
   signal: AbortSignal | undefined
   onProblem: (error: Error) => void
-}
-
-const outcomes: Partial<Record<string, CallOutcome>> = {
-  'call.failed': 'failed',
-  'call.canceled': 'canceled',
-  'call.timed_out': 'timed_out',
-  'call.abandoned': 'abandoned',
-  'call.denied': 'denied',
-  'call.expired': 'expired',
 }
 
 /** Follows one call through the log, so that a lost connection or a lost acknowledgement changes nothing about its one outcome. */
@@ -93,9 +85,13 @@ export function followCall<Output>({ requested, events, watch, streamedText, can
 
 type OutcomeEvent = Extract<WireEvent, { data: { call_id: string } }>
 
-function isOutcome(event: WireEvent): event is OutcomeEvent {
-  return event.type === 'call.succeeded' || outcomes[event.type] !== undefined
+/** Where the event brought its call, when that is for good. */
+function endOf({ type }: WireEvent): CallOutcome | 'succeeded' | undefined {
+  const state = hasCallStateAfter(type) ? callStateAfter[type] : 'requested'
+  return state === 'requested' || state === 'approved' || state === 'running' ? undefined : state
 }
+
+const isOutcome = (event: WireEvent): event is OutcomeEvent => endOf(event) !== undefined
 
 function partsOf(event: WireEvent): number {
   return 'data' in event && 'stream' in event.data ? (event.data.stream?.parts ?? 0) : 0
@@ -103,7 +99,8 @@ function partsOf(event: WireEvent): number {
 
 function outputOf(event: WireEvent, call_id: string): unknown {
   if (event.type === 'call.succeeded') return event.data.output
-  const outcome = outcomes[event.type] ?? 'failed'
+  const end = endOf(event)
+  const outcome = end === undefined || end === 'succeeded' ? 'failed' : end
   const { code, message } = errorOf(event) ?? { code: outcome.toUpperCase(), message: `The call was ${outcome}.` }
   throw new CallError({ outcome, code, message, call_id, seq: event.seq })
 }

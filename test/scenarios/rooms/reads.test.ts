@@ -79,16 +79,22 @@ describe('rooms: reads', () => {
       expect(collected).to.deep.equal(Array.from({ length: 5 }, (_, at) => seq + at))
     })
 
-    it('[ROOM-20] a search finds what holds all of its words, whatever their case and accents', async () => {
+    /** Says these in the room; finds what holds the words of `q` among them, the newest first. */
+    async function posted(bodies: string[]): Promise<(q: string) => Promise<(string | undefined)[]>> {
       const { contract_id, human, requester } = stage
-      const bodies = ['Żółw idzie powoli', 'zolw stoi', 'Crème brûlée für Straßenkinder', 'price: 1,200.50 EUR']
       const seqs: number[] = []
       for (const body of bodies) seqs.push((await human.must('message.post', { contract_id, key: randomUUID(), body })).seq)
-      const find = async (q: string) => {
+      return async (q) => {
         const { items, total } = await get<Page>(`/contracts/${contract_id}/search?q=${encodeURIComponent(q)}`, requester)
         expect(total).to.equal(items.length)
         return items.map(({ seq }) => bodies[seqs.indexOf(seq)])
       }
+    }
+
+    it('[ROOM-20] a search finds what holds all of its words, whatever their case and accents', async () => {
+      const { contract_id, human, requester } = stage
+      const bodies = ['Żółw idzie powoli', 'zolw stoi', 'Crème brûlée für Straßenkinder', 'price: 1,200.50 EUR']
+      const find = await posted(bodies)
       expect(await find('CREME')).to.deep.equal([bodies[2]])
       expect(await find('brulee FÜR')).to.deep.equal([bodies[2]])
       expect(await find('creme nowhere')).to.deep.equal([])
@@ -108,15 +114,8 @@ describe('rooms: reads', () => {
     })
 
     it('[ROOM-20] in scripts without spaces it finds all pairs of neighbouring characters', async () => {
-      const { contract_id, human, requester } = stage
       const bodies = ['明日は東京都庁でモデル会議をします', '我们在北京讨论合同条款', 'วันนี้อากาศดีมาก', 'GPT4モデルのﾃｽﾄ', '京東で買う']
-      const seqs: number[] = []
-      for (const body of bodies) seqs.push((await human.must('message.post', { contract_id, key: randomUUID(), body })).seq)
-      const find = async (q: string) => {
-        const { items, total } = await get<Page>(`/contracts/${contract_id}/search?q=${encodeURIComponent(q)}`, requester)
-        expect(total).to.equal(items.length)
-        return items.map(({ seq }) => bodies[seqs.indexOf(seq)])
-      }
+      const find = await posted(bodies)
       expect(await find('東京')).to.deep.equal([bodies[0]])
       expect(await find('都庁 モデル')).to.deep.equal([bodies[0]])
       expect(await find('モデル')).to.deep.equal([bodies[3], bodies[0]])

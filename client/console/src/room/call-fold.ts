@@ -1,5 +1,5 @@
-import type { By, CallError, CallState, EventType, RecordedEvent, StreamSeal } from '../../../../shared/protocol/index.ts'
-import { callMachine } from '../../../../shared/rules/call-machine.ts'
+import type { By, CallError, CallState, RecordedEvent, StreamSeal } from '../../../../shared/protocol/index.ts'
+import { callMachine, callStateAfter, hasCallStateAfter } from '../../../../shared/rules/call-machine.ts'
 import { isFinal } from '../../../../shared/rules/machine.ts'
 
 export type CallEvent = Extract<RecordedEvent, { data: { call_id: string } }>
@@ -25,23 +25,8 @@ export interface CallFold {
   stream?: StreamSeal
 }
 
-const stateAfter = {
-  'call.requested': 'requested',
-  'call.approved': 'approved',
-  'call.started': 'running',
-  'call.succeeded': 'succeeded',
-  'call.failed': 'failed',
-  'call.canceled': 'canceled',
-  'call.timed_out': 'timed_out',
-  'call.abandoned': 'abandoned',
-  'call.denied': 'denied',
-  'call.expired': 'expired',
-} as const satisfies Partial<Record<EventType, CallState>>
-
-const hasStateAfter = (type: string): type is keyof typeof stateAfter => Object.hasOwn(stateAfter, type)
-
 export function isCallEvent(event: { type: string }): event is CallEvent {
-  return event.type === 'call.cancel_requested' || hasStateAfter(event.type)
+  return event.type === 'call.cancel_requested' || hasCallStateAfter(event.type)
 }
 
 export function isEnded({ state }: { state: CallState }): boolean {
@@ -55,7 +40,7 @@ export function foldCall(call: CallFold | undefined, event: CallEvent): CallFold
   }
   // The hub records one outcome; whatever might follow it changes nothing.
   if (isEnded(before)) return { ...before, last: event.seq }
-  const moved: CallFold = { ...before, last: event.seq, state: hasStateAfter(event.type) ? stateAfter[event.type] : before.state }
+  const moved: CallFold = { ...before, last: event.seq, state: hasCallStateAfter(event.type) ? callStateAfter[event.type] : before.state }
   if (isEnded(moved)) moved.ended_at = event.at
   return { ...moved, ...detailsOf(event, moved) }
 }
