@@ -203,6 +203,32 @@ describe('console: a room', function () {
     expect(await page.locator('.room').isVisible()).to.equal(true)
   })
 
+  it('[CON-11] at 400 % zoom the timeline keeps a height to read in, and nothing is out of reach', async () => {
+    const { contract_id } = await openContract(hub, {
+      provider: await registerAgent(hub, 'An agent whose name takes three lines of the header'),
+    })
+    const opened = await signedIn(browser, hub, { viewport: { width: 320, height: 256 } })
+    const { page } = opened
+    await openRoom(opened, hub, contract_id)
+    const frame = page.locator('.timeline-frame')
+    expect((await frame.boundingBox())?.height).to.be.at.least(150)
+    for (const part of [page.locator('.room-head'), frame, page.getByRole('textbox', { name: 'Message' })]) {
+      await part.scrollIntoViewIfNeeded()
+      const box = await part.boundingBox()
+      expect(box && box.y + Math.min(box.height, 40) <= 256 && box.y + box.height > 0, 'is in view').to.equal(true)
+    }
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).to.equal(320)
+  })
+
+  it('[CON-16] what a search finds beside messages is told in words', async () => {
+    const { contract_id } = await openContract(hub)
+    const opened = await signedIn(browser, hub)
+    await openRoom(opened, hub, contract_id)
+    await opened.page.getByRole('button', { name: 'Search' }).click()
+    await opened.page.getByRole('searchbox').fill('archive')
+    await opened.page.locator('.search-results').getByText('Contract opened: Sort the archive', { exact: true }).waitFor()
+  })
+
   it('[CON-12] who is here, who drives, and that the agent is gone', async () => {
     const provider = await registerAgent(hub, 'Scribe')
     const { contract_id } = await openContract(hub, { provider })

@@ -67,6 +67,8 @@ describe('console: sign-in', function () {
     const { page } = await signedIn(browser, hub)
     await page.goto(`${hub.url}/app/nowhere`)
     await page.getByRole('heading', { name: 'There is no such page' }).waitFor()
+    await page.setViewportSize({ width: 360, height: 740 })
+    await page.getByRole('heading', { name: 'There is no such page' }).waitFor()
     for (const id of ['01890a5d-ac96-774b-bcce-b302099a8057', 'no-id']) {
       await page.goto(`${hub.url}/app/rooms/${id}`)
       await page.getByRole('heading', { name: 'No such room' }).waitFor()

@@ -62,7 +62,7 @@ function Console() {
   }, [room])
 
   return (
-    <div class={`console ${room === undefined ? 'shows-list' : 'shows-room'}`}>
+    <div class={`console ${route.value.page === 'rooms' ? 'shows-list' : 'shows-room'}`}>
       <nav class="skip-links" aria-label="Skip">
         <a href="#rooms">Skip to the list of rooms</a>
         {room !== undefined && <a href="#timeline">Skip to the timeline</a>}
@@ -90,7 +90,7 @@ function Pane({ room }: { room: string | undefined }) {
           </p>
         </>
       ) : (
-        <p>Choose a room to see what happens in it.</p>
+        <p>{contracts.value.total === 0 ? 'What happens in a room is shown here.' : 'Choose a room to see what happens in it.'}</p>
       )}
     </main>
   )

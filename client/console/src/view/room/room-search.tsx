@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals'
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
-import type { WireEvent } from '../../../../../shared/protocol/index.ts'
+import type { RecordedEvent, WireEvent } from '../../../../../shared/protocol/index.ts'
 import type { RefusedError } from '../../../../sdk/index.ts'
 import { api, toRefused } from '../../api.ts'
 import { whoIs } from '../../names.ts'
@@ -98,15 +98,33 @@ function Result({ event, store }: { event: WireEvent; store: RoomStore }) {
         <BareName who={whoIs(event.by.id, event.by.kind)} /> · {briefTime(event.at)}
       </span>
       <span class="search-text" dir="auto">
-        <Untrusted text={event.type === 'message.posted' ? oneLine(event.data.body, 160) : textOf(event)} />
+        <Untrusted text={oneLine(foundText(event), 160)} />
       </span>
     </a>
   )
 }
 
-function textOf(event: WireEvent): string {
-  if (event.type === 'redacted') return ''
-  return jsonLine(event.data, 160)
+/** What of an event its finder knows it again by. */
+function foundText(event: RecordedEvent): string {
+  switch (event.type) {
+    case 'message.posted':
+      return event.data.body
+    case 'contract.opened':
+      return `Contract opened: ${event.data.title}`
+    case 'contract.ended':
+      return `Contract ended: ${event.data.outcome}${event.data.reason === undefined ? '' : ` — ${event.data.reason}`}`
+    case 'call.requested':
+      return `${event.data.tool} called: ${jsonLine(event.data.input, 160)}`
+    case 'call.succeeded':
+      return `${event.data.tool} answered: ${jsonLine(event.data.output, 160)}`
+    case 'call.failed':
+    case 'call.canceled':
+    case 'call.timed_out':
+    case 'call.abandoned':
+      return `${event.data.tool}: ${event.data.error.message}`
+    default:
+      return jsonLine(event.data, 160)
+  }
 }
 
 function statusOf(found: Found | undefined): string {
