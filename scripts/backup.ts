@@ -1,6 +1,7 @@
 /**
  * Copies a data directory while its hub runs, or while none does: the database as it was at one moment, with the secret and the
- * operator's token that belong to it. The copy is a data directory: a hub started on it goes on from there.
+ * operator's token that belong to it. The copy is a data directory: a hub started on it goes on from there, with a new epoch, so that
+ * no client takes it for the log that it has read.
  *
  *   scripts/node scripts/backup.ts <folder that is not there yet> [--data-dir ~/.parley]
  */
@@ -9,6 +10,7 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { open } from 'lmdb'
 import { readConfig } from '../server/config.ts'
+import { markCopied } from '../server/database/copy-mark.ts'
 import { STORE_FILE } from '../server/database/embedded/storage/data-check.ts'
 
 // Without them a copy cannot be opened (the format), or nobody can come in (the others).
@@ -26,6 +28,7 @@ async function backUp({ from, to }: { from: string; to: string }): Promise<void>
   await database.backup(join(to, store), true)
   await database.close()
   for (const file of BESIDE) if (existsSync(join(from, file))) copyFileSync(join(from, file), join(to, file))
+  await markCopied(join(to, 'database'))
 }
 
 try {

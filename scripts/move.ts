@@ -7,6 +7,7 @@
 import { join } from 'node:path'
 import { type Db, MongoClient } from 'mongodb'
 import { readConfig } from '../server/config.ts'
+import { markCopied, readMark, renewEpoch } from '../server/database/copy-mark.ts'
 import { launchEmbedded } from '../server/database/embedded/process/launch.ts'
 import { refusedUri } from '../server/database/refused-uri.ts'
 import { runningHubs } from '../server/running-hubs.ts'
@@ -22,7 +23,8 @@ async function move({ data_dir, uri }: { data_dir: string; uri: string }): Promi
     const refused = refusedUri(uri, cause)
     throw new Error(`${refused.message} ${refused.fix}`, { cause })
   })
-  const embedded = await launchEmbedded({ directory: join(data_dir, 'database') })
+  const directory = join(data_dir, 'database')
+  const embedded = await launchEmbedded({ directory })
   const source = await MongoClient.connect(embedded.uri)
   try {
     const [from, to] = [source.db('parley'), target.db()]
@@ -32,6 +34,10 @@ async function move({ data_dir, uri }: { data_dir: string; uri: string }): Promi
     const names = (await from.listCollections({}, { nameOnly: true }).toArray()).map(({ name }) => name).toSorted()
     const lines = []
     for (const name of names) lines.push(`${name}: ${await copy({ from, to, name })}`)
+    const copy_id = await readMark(directory)
+    if (copy_id !== undefined) await renewEpoch(to.collection('meta'), copy_id)
+    // What is left behind falls back from now on: a hub that is started on it once more must not be taken for the one that moved.
+    await markCopied(directory)
     return lines
   } finally {
     await source.close()

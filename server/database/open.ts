@@ -1,4 +1,5 @@
 import { connectDatabase, type Database } from './connect.ts'
+import { settleCopy } from './copy-mark.ts'
 import { superviseEmbedded } from './embedded/process/supervise.ts'
 import { refusedUri } from './refused-uri.ts'
 
@@ -27,13 +28,17 @@ export async function openDatabase({ uri, directory, name, onTrouble }: Database
     onFailure: ({ error }) => onTrouble('the embedded database died and does not start', error),
   })
   const database = await connectDatabase(embedded.uri, { kind: 'embedded', name: name ?? 'parley' })
-  return {
-    ...database,
-    close: async () => {
-      await database.connection.close()
-      await embedded.stop()
-    },
+  const close = async () => {
+    await database.connection.close()
+    await embedded.stop()
   }
+  try {
+    await settleCopy(directory, database.connection.collection('meta'))
+  } catch (cause) {
+    await close()
+    throw cause
+  }
+  return { ...database, close }
 }
 
 /** Asks for something at once: a server that wants a password says so only then. */

@@ -36,10 +36,16 @@ describe('scripts/move', () => {
     expect(await again.must('message.post', { contract_id, key: '5', body: 'message 5' })).to.include({ seq: 7 })
     again.close()
     await after.stop()
+
+    const behind = await startHubProcess({ data_dir, port: await freePort() })
+    const [was, is] = [log, await logOf(behind, contract_id)].map(([, page]) => page as { epoch: string; events: unknown })
+    expect(is?.events).to.deep.equal(was?.events)
+    expect(is?.epoch).to.be.a('string').that.does.not.equal(was?.epoch)
+    await behind.stop()
   })
 })
 
-async function logOf(hub: HubProcess, contract_id: string): Promise<unknown> {
+async function logOf(hub: HubProcess, contract_id: string): Promise<unknown[]> {
   const bearer = hub.operator_token
   const verified = await api(hub, 'GET', `/contracts/${contract_id}/log/verify`, { bearer })
   // How far it is signed changes when a hub ends.
