@@ -28,13 +28,15 @@ export interface AuditDeps {
   /** Names this hub as long as it lives, and after a restart the same. */
   owner: string
   onCheckpoint(checkpoint: Checkpoint): void
+  /** Another hub works on this database. */
+  onOther(owner: string): void
   onTrouble(what: string, cause: unknown): void
 }
 
 /** The audit trail upon the log: where this hub writes to, what signs the logs, and what reads and checks them. */
-export function composeAudit({ connection, clock, log, store, writer, keys, owner, onCheckpoint, onTrouble }: AuditDeps) {
+export function composeAudit({ connection, clock, log, store, writer, keys, owner, onCheckpoint, onOther, onTrouble }: AuditDeps) {
   const models = createAuditModels(connection)
-  const ownStream = createOwnStream({ models, clock, owner, onTrouble })
+  const ownStream = createOwnStream({ models, clock, owner, onOther, onTrouble })
   const checkpointer = createCheckpointer({ models, keys, clock, announce: onCheckpoint, onTrouble })
   const verifyStream = createVerifyStream({
     ...{ store, checkpoints: checkpointer, isBeside },

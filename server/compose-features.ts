@@ -48,7 +48,7 @@ export interface FeatureDeps {
   /** In memory on one node, in Redis on several. */
   createPresence(needs: { clock: Clock; broadcast: Broadcast; background: Background }): rooms.Presence
   identity: Identity
-  audit: Pick<AuditDeps, 'writer' | 'keys' | 'owner' | 'onCheckpoint'>
+  audit: Pick<AuditDeps, 'writer' | 'keys' | 'owner' | 'onCheckpoint' | 'onOther'>
   onTrouble(what: string, cause: unknown): void
   /** Background work was given up: a person must look. */
   onDeadLetter(letter: DeadLetter): void

@@ -1,12 +1,12 @@
-import { hash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { defaultLimits, defaultRates, http, type Limits, type Rates } from '../shared/protocol/index.ts'
+import { createBesideWarning, refuseForeignSecret } from './beside-others.ts'
 import { composeFeatures, type FeatureDeps } from './compose-features.ts'
 import { composeHttp } from './compose-http.ts'
 import type { Config } from './config.ts'
 import { type Clock, isoTime, systemClock } from './core/clock.ts'
 import { createCheckpointKeys } from './core/secrets/checkpoint-keys.ts'
-import { StartRefusal } from './core/start-refusal.ts'
 import { hubSecretFile, makeDataDirectory, operatorTokenFile, secretFile } from './data-directory.ts'
 import { constant, readEpoch } from './database/connect.ts'
 import { migrate } from './database/migrate.ts'
@@ -87,7 +87,10 @@ export async function composeHub({
     await makeDataDirectory(config.data_dir)
     const noted = noteHub(config.data_dir, { pid: process.pid, url: listening.url })
     closers.push(await noted.catch(unnoted))
-    if (config.redis_url === undefined) await warnOfOthers(config.data_dir, listening.url, logEvent)
+    const beside = config.redis_url === undefined ? createBesideWarning(logEvent) : undefined
+    if (beside !== undefined) {
+      for (const other of await runningHubs(config.data_dir)) if (other.url !== listening.url) beside.onDirectory(other)
+    }
     const operator_token = config.operator_token ?? (await secretFile(config.data_dir, operatorTokenFile))
     const secret = config.secret ?? (await secretFile(config.data_dir, hubSecretFile))
     const public_url = config.public_url ?? listening.url
@@ -102,7 +105,7 @@ export async function composeHub({
     const { connection } = database
     const applied = await migrate(connection, `${process.pid}@${config.host}:${config.port}`)
     if (applied.length > 0) logEvent('info', 'database.migrated', { applied })
-    await refuseForeignSecret(secret, (mark) => constant(connection, 'secret_mark', mark))
+    await refuseForeignSecret({ secret, data_dir: config.data_dir, ownMark: (mark) => constant(connection, 'secret_mark', mark) })
 
     const meter = createMeter()
     const audit = createAuditWriter({ clock, meter: meter.audit, onTrouble })
@@ -145,6 +148,7 @@ export async function composeHub({
         ...{ writer: audit, keys: createCheckpointKeys(secret) },
         // Nobody else listens there, now or, as a rule, after a restart.
         owner: `${hostname()} ${listening.url}`,
+        onOther: (other) => beside?.onDatabase(other),
         onCheckpoint: (checkpoint) =>
           logEvent(checkpoint.stream.startsWith('audit:') ? 'info' : 'debug', 'log.checkpoint', { ...checkpoint }),
       },
@@ -240,25 +244,6 @@ async function joinOthers(redis_url: string, onTrouble: (what: string, cause: un
   const cluster = joinCluster({ redis_url, onTrouble })
   const createPresence: CreatePresence = (needs) => createRedisPresence({ redis: cluster.redis, ...needs })
   return { ...cluster, createPresence }
-}
-
-/** Hubs that share a directory share its database; without Redis their members hear of each other late, and never see who is there. */
-async function warnOfOthers(data_dir: string, own_url: string, logEvent: LogEvent): Promise<void> {
-  const [other] = (await runningHubs(data_dir)).filter(({ url }) => url !== own_url)
-  if (other === undefined) return
-  const fix = 'Set one REDIS_URL on both, or give this one a PARLEY_DATA_DIR of its own.'
-  logEvent('warn', 'hub.beside_another', { detail: `${other.url} (process ${other.pid}) works on the same data directory.`, fix })
-}
-
-/** With another secret than the database's own, every key would be wrong, and nobody would know why. */
-async function refuseForeignSecret(secret: string, ownMark: (mark: string) => Promise<string>): Promise<void> {
-  const mark = hash('sha256', `parley secret mark ${secret}`, 'hex').slice(0, 16)
-  if ((await ownMark(mark)) !== mark) {
-    throw new StartRefusal(
-      "The secret is not the one that this database's keys were made under.",
-      'Set PARLEY_SECRET to it, or restore the file `secret` in the data directory.',
-    )
-  }
 }
 
 /** The pages whose cookie counts: where the hub is said to be, and, on this machine, both spellings of it. */

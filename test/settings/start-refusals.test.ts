@@ -1,9 +1,14 @@
+import { copyFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import { join } from 'node:path'
 import { expect } from 'chai'
+import { StartRefusal } from '../../server/core/start-refusal.ts'
 import { openDatabase } from '../../server/database/open.ts'
 import { refusedUri } from '../../server/database/refused-uri.ts'
+import { createManualClock } from '../harness/clock.ts'
 import { startHub } from '../harness/hub.ts'
 import { freePort, RefusedToStart, startHubProcess } from '../harness/hub-process.ts'
+import { openContract } from '../harness/people.ts'
 import { forgetFolders, temporaryFolder } from '../scripts/temporary-folder.ts'
 
 describe('a hub that cannot reach what it is told to', () => {
@@ -59,6 +64,50 @@ describe('a hub that cannot reach what it is told to', () => {
     expect(second.troubles[0]).to.deep.include({ level: 'warn', event: 'hub.beside_another' })
     expect(second.troubles[0]?.details['detail']).to.contain(first.url)
     expect(second.troubles[0]?.details['fix']).to.contain('REDIS_URL').and.to.contain('PARLEY_DATA_DIR')
+    await second.close()
+    await first.close()
+  })
+
+  it('[SET-8] so does one with a data directory of its own on the same MONGODB_URI, once the other gives a sign of life', async () => {
+    const clock = createManualClock()
+    const first = await startHub({ clock })
+    const data_dir = temporaryFolder()
+    await copyFile(join(first.data_dir, 'secret'), join(data_dir, 'secret'))
+    const second = await startHub({ clock, like: { ...first, data_dir } })
+    expect(second.troubles).to.deep.equal([])
+    let told = false
+    void second.troubled(({ event }) => event === 'hub.beside_another').then(() => (told = true))
+    while (!told) {
+      clock.advance(20_000)
+      await second.get('/health')
+    }
+    for (let turn = 0; turn < 3; turn++) {
+      clock.advance(20_000)
+      await second.get('/health')
+    }
+    expect(second.troubles.map(({ event }) => event)).to.deep.equal(['hub.beside_another'])
+    expect(second.troubles[0]?.details['detail']).to.contain(first.url).and.to.contain('same database')
+    expect(second.troubles[0]?.details['fix']).to.contain('REDIS_URL').and.to.contain('MONGODB_URI')
+    expect(first.troubles).to.deep.equal([])
+    await second.close()
+    await first.close()
+  })
+
+  it('[SET-9] a hub with another secret than its database was begun with does not start, and says what to copy or set', async () => {
+    const first = await startHub()
+    const data_dir = temporaryFolder()
+    const like = { ...first, data_dir }
+    const refused = await startHub({ like }).catch((thrown: unknown) => thrown)
+    expect(refused).to.be.instanceOf(StartRefusal)
+    expect(String(refused)).to.contain("not the one that this database's keys were made under")
+    expect((refused as StartRefusal).fix)
+      .to.contain(join(data_dir, 'secret'))
+      .and.to.contain('PARLEY_SECRET')
+      .and.to.contain('MONGODB_URI')
+    await copyFile(join(first.data_dir, 'secret'), join(data_dir, 'secret'))
+    const second = await startHub({ like })
+    const { requester } = await openContract(first)
+    expect((await second.get('/me', requester.bearer)).status).to.equal(200)
     await second.close()
     await first.close()
   })

@@ -21,16 +21,21 @@ export function createOwnStream({
   models: { streams },
   clock,
   owner,
+  onOther,
   onTrouble,
 }: {
   models: AuditModels
   clock: Clock
   owner: string
+  /** A hub that was there before this one is at work beside it. */
+  onOther(owner: string): void
   onTrouble(what: string, cause: unknown): void
 }) {
   let number: number | undefined
   let cancel: (() => void) | undefined
   let renewing: Promise<void> | undefined
+  /** Leases of others at the start: the last sign of a hub that is gone, or of one that is about to renew it. */
+  const before = new Map<string, number>()
 
   async function claim(): Promise<number> {
     for (;;) {
@@ -52,7 +57,22 @@ export function createOwnStream({
 
   async function start(): Promise<void> {
     number = await claim()
+    for (const { owner: other, until } of await held()) before.set(other, until.getTime())
     renewLater()
+  }
+
+  const held = () => streams.find({ owner: { $ne: owner }, until: { $gt: new Date(clock.now()) } }).toArray()
+
+  /** A lease that goes on is renewed by somebody; one that does not has been a hub's that was killed. */
+  async function lookBeside(): Promise<void> {
+    if (before.size === 0) return
+    const leases = new Map((await held()).map(({ owner: other, until }) => [other, until.getTime()]))
+    for (const [other, until] of before) {
+      const now_until = leases.get(other)
+      if (now_until === until) continue
+      before.delete(other)
+      if (now_until !== undefined) onOther(other)
+    }
   }
 
   function renewLater(): void {
@@ -64,6 +84,7 @@ export function createOwnStream({
   async function renew(): Promise<void> {
     try {
       number = await claim()
+      await lookBeside()
     } catch (cause) {
       onTrouble('the lease of the audit stream was not renewed', cause)
     }
