@@ -40,6 +40,7 @@ const routes: Record<string, Row> = {
   'GET /audit/verify': { who: 'own' },
   'GET /contracts': { who: 'own', scope: 'rooms:read' },
   'POST /contracts': { who: 403, scope: 'rooms:write', body: { title: 'Mine', requester_id: 'requester', provider_id: 'agent' } },
+  'GET /agents': { who: 'own' },
   'GET /agents/:id': { who: 'own' },
   'PATCH /agents/:id': { who: 403, scope: 'agent', body: { name: 'Mine' } },
   'POST /agents/:id/claim': { who: 403, scope: 'agent', body: { api_key: 'guessed' } },

@@ -1,6 +1,7 @@
 import { http, idSchema, ParleyError } from '../../../shared/protocol/index.ts'
 import { askedBy } from '../../pipeline/audit.ts'
 import { etagOf, requireMatch } from '../../pipeline/http/conditional.ts'
+import { listLink } from '../../pipeline/http/list-link.ts'
 import { principalOf, type Route, type RouteAnswer, type RouteRequest } from '../../pipeline/http/route.ts'
 import { parse } from '../../pipeline/parse.ts'
 import { type Agents, shownAgent } from './agents.ts'
@@ -15,6 +16,14 @@ export function createAgentRoutes({ agents, showsCookie }: { agents: Agents; sho
     const registered = await agents.register(parse(http['POST /agents'].body, body), principal, askedBy(request))
     // The key is in it: no cache may keep it.
     return { status: 201, body: registered, headers: { 'Cache-Control': 'no-store' } }
+  }
+
+  async function list(request: RouteRequest): Promise<RouteAnswer> {
+    const query = parse(http['GET /agents'].query, request.query)
+    const principal = principalOf(request)
+    const { rows, page } = await agents.list(principal, query)
+    const items = rows.map((agent) => shownAgent(agent, principal))
+    return { status: 200, body: { items, ...page }, headers: listLink(request.path, query, page.next_cursor) }
   }
 
   async function show(request: RouteRequest): Promise<RouteAnswer> {
@@ -48,6 +57,7 @@ export function createAgentRoutes({ agents, showsCookie }: { agents: Agents; sho
 
   return [
     { method: 'POST', path: '/agents', access: 'open', rate: 'register', replay: { without: ['api_key'] }, handle: register },
+    { method: 'GET', path: '/agents', access: 'principal', scope: null, handle: list },
     { method: 'GET', path: '/agents/:id', access: 'principal', scope: null, handle: show },
     { method: 'PATCH', path: '/agents/:id', access: 'principal', scope: 'agent', handle: update },
     { method: 'POST', path: '/agents/:id/claim', access: 'principal', scope: 'agent', rate: 'login', handle: claim },

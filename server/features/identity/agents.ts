@@ -1,8 +1,9 @@
 import { v7 as uuidv7 } from 'uuid'
 import { type AgentAnswer, ALL_SCOPES, ParleyError, type Permissions } from '../../../shared/protocol/index.ts'
-import { byOf, type Principal } from '../../core/access/principal.ts'
+import { byOf, isStaffMember, type Principal } from '../../core/access/principal.ts'
 import type { Clock } from '../../core/clock.ts'
 import { type Asked, type Audit, recordThenAct } from '../../pipeline/audit.ts'
+import { listPage, type PageQuery } from '../../pipeline/http/list-page.ts'
 import type { AgentKeys } from './keys/agent-keys.ts'
 import { managerOf } from './manages.ts'
 import type { AgentDocument, Model } from './model.ts'
@@ -46,6 +47,12 @@ export function createAgents({ model: { agents }, keys, clock, audit }: { model:
     return agent
   }
 
+  /** Those that the reader manages: of staff all, of others what they own, of an agent itself. Ids sort by the time of registration. */
+  function list(reader: Principal, query: PageQuery) {
+    const own = reader.kind === 'agent' ? { _id: reader.id } : { owner_id: reader.id }
+    return listPage(agents, { filter: isStaffMember(reader) ? {} : own, query, sorts: { created_at: '_id' } })
+  }
+
   /** Changes what `seen` agrees to; it is asked again when another change came first. */
   async function update(
     id: string,
@@ -81,7 +88,7 @@ export function createAgents({ model: { agents }, keys, clock, audit }: { model:
     })
   }
 
-  return { register, find, update, claim }
+  return { register, find, list, update, claim }
 }
 
 export type Agents = ReturnType<typeof createAgents>

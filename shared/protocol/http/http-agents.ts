@@ -87,6 +87,10 @@ export const agentHttp = {
     body: z.object({ name: nameSchema, wallet_address: walletSchema.exactOptional() }),
     answer: z.object({ agent_id: idSchema, api_key: z.string(), warnings: z.array(z.string()) }),
   },
+  'GET /agents': {
+    query: z.strictObject(pageQuery(['created_at'])),
+    answer: pageOf(agentSchema),
+  },
   'GET /agents/:id': { answer: agentSchema },
   'PATCH /agents/:id': {
     body: z.strictObject({ name: nameSchema.exactOptional(), wallet_address: walletSchema.nullable().exactOptional() }),

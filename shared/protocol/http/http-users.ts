@@ -75,6 +75,7 @@ export const userHttp = {
   'POST /sessions/browser': { body: credentials, answer: signedIn },
   'POST /sessions/refresh': { body: z.object({ refresh_token: z.string().max(200) }), answer: tokens },
   'GET /sessions': { query: z.strictObject(pageQuery(['created_at'])), answer: pageOf(session) },
+  'DELETE /sessions': { query: z.strictObject({ keep: z.enum(['current']).exactOptional() }) },
   'POST /sign-in-links': { body: z.object({ user_id: idSchema.exactOptional() }), answer: link },
   'POST /sign-in-links/redeem': { body: tokenBody, answer: signedIn },
   'POST /invitations': {

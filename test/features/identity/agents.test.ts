@@ -74,6 +74,27 @@ describe('the profile of an agent', () => {
     expect((await api(stage.hub, 'GET', `/agents/${agent.id}`)).status).to.equal(401)
   })
 
+  it('[AGENT-6] one lists the agents that one manages: staff all of them, others what they own, an agent itself', async () => {
+    const [ann, ben] = [await stage.user(), await stage.user()]
+    const owned: string[] = []
+    for (const name of ['One', 'Two', 'Three']) {
+      owned.push((await stage.ask<{ agent_id: string }>('POST', '/agents', ann, { name })).body.agent_id)
+    }
+    type Page = { items: { agent_id: string; owner_id?: string }[]; total: number; next_cursor?: string }
+    const list = async (as: { bearer: string }, query = '') => (await stage.ask<Page>('GET', `/agents${query}`, as)).body
+    const ids = ({ items }: Page) => items.map(({ agent_id }) => agent_id)
+    const newest = owned.toSorted().toReversed()
+    expect(ids(await list(ann))).to.deep.equal(newest)
+    const first = await list(ann, '?limit=2')
+    expect([ids(first), ids(await list(ann, `?limit=2&cursor=${first.next_cursor}`))]).to.deep.equal([newest.slice(0, 2), newest.slice(2)])
+    expect(await list(ben)).to.deep.equal({ items: [], total: 0, limit: 50, offset: 0 })
+    expect(ids(await list(agent))).to.deep.equal([agent.id])
+    for (const staff of [stage.admin, await stage.user(['reviewer'])])
+      expect(ids(await list(staff))).to.include.members([...owned, agent.id])
+    expect((await list(ann)).items.every(({ owner_id }) => owner_id === ann.id)).to.equal(true)
+    expect((await api(stage.hub, 'GET', '/agents')).status).to.equal(401)
+  })
+
   it('[AGENT-5] whoever shows a key of an agent that nobody owns becomes its owner; the first one, and for good', async () => {
     const [ann, ben] = [await stage.user(), await stage.user()]
     const claim = (as: { bearer: string }, api_key: string) =>

@@ -86,6 +86,22 @@ describe('the sessions of a user', function () {
     expect((await listed(await hub.signedIn(email))).total).to.equal(1)
   })
 
+  it('[USER-4] all others end in one step, and the one that asks goes on', async () => {
+    const { email } = await hub.newUser()
+    const programs = [(await hub.signIn(email)).body, (await hub.signIn(email)).body]
+    const [kept, stranger] = [await cookieOf(email), await hub.signedIn((await hub.newUser()).email)]
+    const tokens = programs.map(({ access_token }) => ({ bearer: String(access_token) }))
+    for (const query of ['?keep=all', '?others=1']) expect((await hub.ask('DELETE', `/sessions${query}`, kept)).status).to.equal(400)
+    expect((await listed(kept)).total).to.equal(3)
+    const answer = await hub.ask('DELETE', '/sessions?keep=current', kept)
+    expect([answer.status, answer.headers.get('set-cookie')]).to.deep.equal([204, null])
+    for (const as of tokens) expect((await hub.ask('GET', '/me', as)).status).to.equal(401)
+    for (const { refresh_token } of programs) expect((await hub.post('/sessions/refresh', { refresh_token })).status).to.equal(401)
+    for (const as of [kept, stranger]) expect((await hub.ask('GET', '/me', as)).status).to.equal(200)
+    expect((await listed(kept)).items.map(({ current }) => current)).to.deep.equal([true])
+    expect((await hub.ask('DELETE', '/sessions?keep=current', kept)).status).to.equal(204)
+  })
+
   it('[USER-5] a browser signs in by address and password and gets the cookie, with the answers and the count of every other sign-in', async () => {
     const { email, user_id } = await hub.newUser()
     const signed = await hub.post('/sessions/browser', { email, password: 'correct horse battery' })

@@ -90,7 +90,13 @@ export function sessionRoutes({
   }
 
   async function endAll(request: RouteRequest): Promise<RouteAnswer> {
+    const { keep } = parse(http['DELETE /sessions'].query, request.query)
     const user = await myself(request)
+    if (keep === 'current') {
+      const current = await sessionOf(request.headers)
+      await sessions.endOthers(user._id, current?._id, askedBy(request))
+      return { status: 204 }
+    }
     await sessions.endAll(user._id, askedBy(request))
     return { status: 204, headers: { 'Set-Cookie': cookieCleared } }
   }

@@ -161,7 +161,18 @@ export function createUserSessions({
     audit.record({ type: 'session.revoked', ...asked, subject: { type: 'user', id: user_id }, metadata: { all: true } })
   }
 
-  return { requireCookies, openBrowser, openToken, refresh, find, findBrowser, cookieAgain, list, end, endAll }
+  /** Ends all but one. Links stay: they are no sessions yet. */
+  async function endOthers(user_id: string, kept: string | undefined, asked: Asked): Promise<void> {
+    const ended = { ended_at: new Date(clock.now()), end_reason: 'signed_out' as const }
+    const others = { user_id, ...goingOn(), ...(kept === undefined ? {} : { _id: { $ne: kept } }) }
+    const { modifiedCount } = await sessions.updateMany(others, { $set: ended })
+    if (modifiedCount === 0) return
+    onEnd(user_id)
+    const metadata = { others: true, count: modifiedCount }
+    audit.record({ type: 'session.revoked', ...asked, subject: { type: 'user', id: user_id }, metadata })
+  }
+
+  return { requireCookies, openBrowser, openToken, refresh, find, findBrowser, cookieAgain, list, end, endAll, endOthers }
 }
 
 export type UserSessions = ReturnType<typeof createUserSessions>
