@@ -178,7 +178,7 @@ describe('docs-desk', () => {
   })
 
   it('[DESK-8] a contract that ended and a hub that does not know it make it begin anew, and it says so', async function () {
-    this.timeout(40_000)
+    this.timeout(120_000)
     await human.must('contract.end', { contract_id, key: 'end', outcome: 'done' })
     await desk.kill('SIGTERM')
     desk = startDesk(hub, { data_dir, folder })

@@ -19,7 +19,7 @@ const PARTS = 25
 
 describe('kill -9', () => {
   it(`[LOG-18] ${ROUNDS} kills under ten posting clients and a streamed call: nothing lost, nothing twice`, async function () {
-    this.timeout(30_000 + ROUNDS * 8_000)
+    this.timeout(30_000 + ROUNDS * 25_000)
     const seed = seedOf('PARLEY_KILL_SEED')
     console.log(`      seed ${seed} (PARLEY_KILL_SEED), ${ROUNDS} rounds (PARLEY_KILL_ROUNDS)`)
     const random = createRandom(seed)
