@@ -38,7 +38,7 @@ const [MANY, MOST_BYTES] = [1_000_000, 268_435_456]
 /** Raised, for a load generator is many users in a few connections; all of them are still counted and compared. */
 const LIMITS = {
   ...{ frames_per_s: MANY, frames_burst: MANY, bytes_per_s: MOST_BYTES, principal_frames_per_s: MANY, room_frames_per_s: MANY },
-  ...{ stream_bytes: MOST_BYTES },
+  ...{ stream_bytes: MOST_BYTES, connections: MANY, connections_per_address: MANY },
 }
 const TMPFS = 0x01021994
 const OPERATION_MS = 180_000

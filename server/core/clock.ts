@@ -15,9 +15,15 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   after: (ms, run) => {
+    // Nearly always; each connection has such a wait.
+    if (ms <= LONGEST_TIMEOUT_MS) {
+      const timer = setTimeout(run, Math.max(ms, 0))
+      timer.unref()
+      return () => clearTimeout(timer)
+    }
     let cancel = () => {}
     const wait = (left_ms: number) => {
-      const step_ms = Math.min(Math.max(left_ms, 0), LONGEST_TIMEOUT_MS)
+      const step_ms = Math.min(left_ms, LONGEST_TIMEOUT_MS)
       const timer = setTimeout(() => (left_ms > step_ms ? wait(left_ms - step_ms) : run()), step_ms)
       timer.unref()
       cancel = () => clearTimeout(timer)

@@ -10,9 +10,11 @@ async function metric(hub: TestHub, name: string): Promise<number> {
   return Number(new RegExp(`^${name.replace(/[{}]/g, '\\$&')} (\\d+)`, 'm').exec(text)?.[1] ?? 0)
 }
 
-/** A connection without credentials, in the bytes of Engine.IO. */
-async function knock(hub: TestHub) {
-  const socket = new WebSocket(`${hub.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`)
+/** A connection that has shown nothing yet but its headers, in the bytes of Engine.IO. */
+async function knock(hub: TestHub, headers: Record<string, string> = {}) {
+  // The cast holds: the types know the constructor of browsers, Node's takes headers too.
+  const options = { headers } as unknown as string[]
+  const socket = new WebSocket(`${hub.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`, options)
   const heard: string[] = []
   let isClosed = false
   socket.addEventListener('message', ({ data }) => heard.push(String(data)))
@@ -81,6 +83,34 @@ describe('doors', () => {
       for (const client of [...clients, again]) client?.close()
       await hub.close()
     }
+  })
+
+  it('[DOOR-6] who leaves and connects again on one connection is known by what that one came with: its cookie, origin and address', async () => {
+    const addresses: unknown[] = []
+    const hub = await startHub({
+      ...{ clock, trust_proxy: 1 },
+      onLog: (_level, event, details) => event === 'socket.admitted' && addresses.push(details?.['ip']),
+    })
+    const { body } = await api<{ url: string }>(hub, 'POST', '/sign-in-links', { body: {}, bearer: hub.operator_token })
+    const redeemed = await fetch(`${hub.url}/sign-in-links/redeem`, {
+      ...{ method: 'POST', headers: { 'content-type': 'application/json' } },
+      body: JSON.stringify({ token: body.url.split('#token=')[1] }),
+    })
+    const cookie = redeemed.headers.get('set-cookie')?.split(';')[0] ?? ''
+    const browser = await knock(hub, { cookie, origin: hub.url, 'x-forwarded-for': '192.0.2.7' })
+    const foreign = await knock(hub, { cookie, origin: 'http://elsewhere.example' })
+    const count = (heard: string[], begin: string) => heard.filter((text) => text.startsWith(begin)).length
+    for (const turn of [1, 2, 3]) {
+      for (const { socket } of [browser, foreign]) socket.send('40/rooms,')
+      await until('it is let in', () => count(browser.heard, '40/rooms,{"sid"') === turn)
+      await until('it is refused', () => count(foreign.heard, '44/rooms,{"message":"ORIGIN_DENIED"') === turn)
+      browser.socket.send('41/rooms,')
+      // Socket.IO ends a connection that asks to be let in where it still is.
+      await until('it has left', async () => (await metric(hub, 'parley_connections')) === 0)
+    }
+    expect(addresses).to.deep.equal(['192.0.2.7', '192.0.2.7', '192.0.2.7'])
+    for (const { socket } of [browser, foreign]) socket.close()
+    await hub.close()
   })
 
   it('[DOOR-4] an id in capitals is another id: not found, in frames and in paths alike', async () => {

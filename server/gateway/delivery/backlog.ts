@@ -5,7 +5,6 @@ import { pushOut } from './raw-websocket.ts'
 interface OpenConnection {
   writeBuffer: { data?: unknown; options?: { wsPreEncodedFrame?: unknown } }[]
   transport: { socket?: { bufferedAmount?: number; terminate?(): void; _socket?: { bytesWritten: number; writableLength: number } | null } }
-  on(event: 'drain', run: () => void): void
   close(discard?: boolean): void
 }
 
@@ -22,30 +21,59 @@ export interface Backlog {
 
 /** How far one client is behind in reading. */
 export function backlogOf(socket: Socket): Backlog {
-  const conn = socket.conn as unknown as OpenConnection
-  let drains = 0
-  conn.on('drain', () => drains++)
-  let counted = { buffer: conn.writeBuffer, packets: 0, bytes: 0 }
+  return new SocketBacklog(socket)
+}
 
-  // The buffer only grows until it is handed over, and is then a new one: each packet is looked at once.
-  function inBuffer(): number {
-    const buffer = conn.writeBuffer
-    if (buffer !== counted.buffer || buffer.length < counted.packets) counted = { buffer, packets: 0, bytes: 0 }
-    for (; counted.packets < buffer.length; counted.packets++) counted.bytes += sizeOf(buffer[counted.packets]?.data)
-    return counted.bytes
+/** A class, for every connection has one. */
+class SocketBacklog implements Backlog {
+  readonly #socket: Socket
+  readonly #conn: OpenConnection
+  #flushes = 0
+  #seen: OpenConnection['writeBuffer'] | undefined
+  #buffer: OpenConnection['writeBuffer'] | undefined
+  #packets = 0
+  #bytes = 0
+
+  constructor(socket: Socket) {
+    this.#socket = socket
+    this.#conn = socket.conn as unknown as OpenConnection
   }
 
-  return {
-    bytes: () => inBuffer() + (conn.transport.socket?.bufferedAmount ?? 0),
-    pushOut: () => void pushOut(socket),
-    progress: () => {
-      const tcp = conn.transport.socket?._socket
-      return tcp == null ? drains : tcp.bytesWritten - tcp.writableLength
-    },
-    cut: () => {
-      conn.close(true)
-      conn.transport.socket?.terminate?.()
-    },
+  bytes(): number {
+    return this.#inBuffer() + (this.#conn.transport.socket?.bufferedAmount ?? 0)
+  }
+
+  pushOut(): void {
+    pushOut(this.#socket)
+  }
+
+  progress(): number {
+    const tcp = this.#conn.transport.socket?._socket
+    return tcp == null ? this.#flushed() : tcp.bytesWritten - tcp.writableLength
+  }
+
+  cut(): void {
+    this.#conn.close(true)
+    this.#conn.transport.socket?.terminate?.()
+  }
+
+  // engine.io takes a new buffer whenever it hands the old one over.
+  #flushed(): number {
+    if (this.#conn.writeBuffer !== this.#seen) this.#flushes++
+    this.#seen = this.#conn.writeBuffer
+    return this.#flushes
+  }
+
+  // The buffer only grows until it is handed over, and is then a new one: each packet is looked at once.
+  #inBuffer(): number {
+    const buffer = this.#conn.writeBuffer
+    if (buffer !== this.#buffer || buffer.length < this.#packets) {
+      this.#buffer = buffer
+      this.#packets = 0
+      this.#bytes = 0
+    }
+    for (; this.#packets < buffer.length; this.#packets++) this.#bytes += sizeOf(buffer[this.#packets]?.data)
+    return this.#bytes
   }
 }
 

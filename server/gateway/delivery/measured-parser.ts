@@ -11,12 +11,14 @@ export interface Measured {
   id: number | undefined
 }
 
-const packets = new WeakMap<object, Measured>()
+/** On the array of a packet's arguments itself: a WeakMap would be looked through by every collection of garbage. */
+const MEASURED = Symbol('measured')
+type MeasuredArgs = object & { [MEASURED]?: Measured }
 const nothing: Measured = { bytes: 0, id: undefined }
 
 /** A packet by the array of its arguments, as a middleware of the socket sees it. */
 export function measuredOf(args: object): Measured {
-  return packets.get(args) ?? nothing
+  return (args as MeasuredArgs)[MEASURED] ?? nothing
 }
 
 /** What a connection may say of itself, and how often it may try. */
@@ -36,10 +38,13 @@ class MeasuredDecoder extends parser.Decoder {
     super()
     this.#isOpen = isOpen
     // The first listener, so that the packet is known before anyone acts on it.
-    this.on('decoded', ({ data, id }: parser.Packet) => {
-      if (Array.isArray(data)) packets.set(data, { bytes: this.#bytes, id })
-      this.#bytes = 0
-    })
+    this.on('decoded', this.note)
+  }
+
+  /** Called on the decoder by its own list of listeners, so that one function serves every connection. */
+  note({ data, id }: parser.Packet): void {
+    if (Array.isArray(data)) (data as MeasuredArgs)[MEASURED] = { bytes: this.#bytes, id }
+    this.#bytes = 0
   }
 
   /** Throws to end the connection. */

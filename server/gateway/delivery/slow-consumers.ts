@@ -42,7 +42,10 @@ export function createSlowConsumers({ clock, ladder, meter }: { clock: Clock; la
 
   function add(session: Session, backlog: Backlog): void {
     watched.set(session.id, { session, backlog, progress: 0, since_ms: clock.monotonic() })
-    session.onClose(() => watched.delete(session.id))
+  }
+
+  function remove(session: Session): void {
+    watched.delete(session.id)
   }
 
   /** Whether the connection takes what is told to an audience. One that lags gets no more events, and is told so once. */
@@ -85,6 +88,7 @@ export function createSlowConsumers({ clock, ladder, meter }: { clock: Clock; la
 
   return {
     add,
+    remove,
     takes,
     isOverloaded: () => node_bytes >= ladder.node_bytes,
     queuedBytes: () => node_bytes,

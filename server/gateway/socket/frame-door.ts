@@ -9,7 +9,7 @@ import { measuredOf } from '../delivery/measured-parser.ts'
 import type { LogEvent } from '../logger.ts'
 import type { Meter } from '../meter.ts'
 import { refusalOf } from '../problem.ts'
-import type { FrameLimits, MeasuredFrame } from './frame-limits.ts'
+import type { Budget, FrameLimits, MeasuredFrame } from './frame-limits.ts'
 
 export interface DoorDeps {
   limits: Limits
@@ -23,24 +23,37 @@ export interface DoorDeps {
   receive(): Receive | undefined
 }
 
-/** Hands every frame of the socket to the road, within its limits, and brings back the acknowledgement. */
-export function openDoor(socket: Socket, session: Session, deps: DoorDeps): void {
-  const { limits, meter, logEvent, fanOut } = deps
-  const budget = deps.frameLimits.of(session)
-  // A middleware, for only here the packet is at hand as it was measured; nothing listens behind it.
-  socket.use((packet: unknown[]) => {
+/** One connection at the door. */
+interface Guest {
+  socket: Socket
+  session: Session
+  budget: Budget
+}
+
+/** Hands every frame of a socket to the road, within its limits, and brings back the acknowledgement. */
+export function createDoor(deps: DoorDeps) {
+  const { limits, meter, logEvent, fanOut, frameLimits } = deps
+
+  function open(socket: Socket, session: Session): void {
+    const guest: Guest = { socket, session, budget: frameLimits.of(session) }
+    // A middleware, for only here the packet is at hand as it was measured; nothing listens behind it.
+    socket.use((packet: unknown[]) => take(guest, packet))
+  }
+
+  function take(guest: Guest, packet: unknown[]): void {
     const [name, ...args] = packet
     // Socket.IO lets a number name an event.
     const type = String(name)
     const { bytes: size, id } = measuredOf(packet)
-    const answer = typeof args.at(-1) === 'function' ? answerOnce({ id, reply: args.pop() as (answer: unknown) => void }) : () => {}
+    const answer =
+      typeof args.at(-1) === 'function' ? answerOnce(guest.socket, { id, reply: args.pop() as (answer: unknown) => void }) : () => {}
     const [payload, ...others] = args
-    carryOut(type, payload, { others, size, answer }).catch((error: unknown) =>
-      refuse({ type, contract_id: contractIdOf(payload) }, error, answer),
+    carryOut(guest, { type, payload, others, size, answer }).catch((error: unknown) =>
+      refuse(guest.session, { type, contract_id: contractIdOf(payload), answer }, error),
     )
-  })
+  }
 
-  function answerOnce(to: Parameters<FanOut['answer']>[1]): (answer: object) => void {
+  function answerOnce(socket: Socket, to: Parameters<FanOut['answer']>[1]): (answer: object) => void {
     let isAnswered = false
     return (answer) => {
       if (!isAnswered) fanOut.answer(socket, to, answer)
@@ -49,15 +62,20 @@ export function openDoor(socket: Socket, session: Session, deps: DoorDeps): void
   }
 
   async function carryOut(
-    type: string,
-    payload: unknown,
-    rest: { others: unknown[]; size: number; answer(answer: object): void },
+    { session, budget }: Guest,
+    {
+      type,
+      payload,
+      others,
+      size,
+      answer,
+    }: { type: string; payload: unknown; others: unknown[]; size: number; answer(answer: object): void },
   ): Promise<void> {
-    const frame: MeasuredFrame = { type, bytes: rest.size, contract_id: contractIdOf(payload) }
+    const frame: MeasuredFrame = { type, bytes: size, contract_id: contractIdOf(payload) }
     const wait_ms = budget.take(frame)
     if (wait_ms > 0) throw new ParleyError('RATE_LIMITED', { retry_after_ms: wait_ms })
-    if (rest.size > limits.frame_bytes) throw new ParleyError('FRAME_TOO_LARGE', { bytes: rest.size, frame_bytes: limits.frame_bytes })
-    if (rest.others.length > 0) throw invalid({ pointer: '', detail: 'a frame has one payload' })
+    if (size > limits.frame_bytes) throw new ParleyError('FRAME_TOO_LARGE', { bytes: size, frame_bytes: limits.frame_bytes })
+    if (others.length > 0) throw invalid({ pointer: '', detail: 'a frame has one payload' })
     if (deps.isOverloaded()) throw new ParleyError('OVERLOADED')
     const receive = deps.receive()
     if (receive === undefined) throw new ParleyError('UNAVAILABLE')
@@ -66,12 +84,16 @@ export function openDoor(socket: Socket, session: Session, deps: DoorDeps): void
       throw error
     })
     budget.accepted(frame)
-    rest.answer({ ok: true, ...ack() })
+    answer({ ok: true, ...ack() })
     meter.frame(type, 'ok')
     afterwards?.()
   }
 
-  function refuse({ type, contract_id }: Pick<MeasuredFrame, 'type' | 'contract_id'>, error: unknown, answer: (answer: object) => void) {
+  function refuse(
+    session: Session,
+    { type, contract_id, answer }: Pick<MeasuredFrame, 'type' | 'contract_id'> & { answer(answer: object): void },
+    error: unknown,
+  ): void {
     const correlation_id = uuid()
     const { refusal, ours } = refusalOf(error, correlation_id)
     const about = {
@@ -90,6 +112,8 @@ export function openDoor(socket: Socket, session: Session, deps: DoorDeps): void
     else logEvent('debug', 'frame.refused', about)
     answer({ ok: false, error: refusal })
   }
+
+  return { open }
 }
 
 function contractIdOf(payload: unknown): string | undefined {

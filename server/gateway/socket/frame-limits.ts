@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { frames, type Limits } from '../../../shared/protocol/index.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Session } from '../../pipeline/session.ts'
-import { type Bucket, createBucket } from './token-bucket.ts'
+import { Bucket } from './token-bucket.ts'
 
 export interface MeasuredFrame {
   type: string
@@ -40,51 +40,76 @@ const provesEntry: ReadonlySet<string> = new Set(
  * room's bucket is for those who were let in: a stranger who only names it uses up nothing that belongs to others.
  */
 export function createFrameLimits({ limits, clock }: { limits: Limits; clock: Clock }) {
-  const shared = new LRUCache<string, Bucket>({ max: MOST_SHARED })
+  const buckets = new LRUCache<string, Bucket>({ max: MOST_SHARED })
+  const frames = { per_s: limits.frames_per_s, burst: limits.frames_burst, clock }
+  const bytes = { per_s: limits.bytes_per_s, burst: limits.bytes_per_s, clock }
 
-  function sharedBucket(name: string, per_s: number): Bucket {
-    const known = shared.get(name)
+  function bucketOf(name: string, per_s: number): Bucket {
+    const known = buckets.get(name)
     if (known !== undefined) return known
-    const bucket = createBucket({ per_s, burst: per_s * 2, clock })
-    shared.set(name, bucket)
+    const bucket = new Bucket({ per_s, burst: per_s * 2, clock })
+    buckets.set(name, bucket)
     return bucket
   }
 
-  const roomBucket = (contract_id: string) => sharedBucket(`room:${contract_id}`, limits.room_frames_per_s)
-
-  function of(session: Session): Budget {
-    const frames = createBucket({ per_s: limits.frames_per_s, burst: limits.frames_burst, clock })
-    const bytes = createBucket({ per_s: limits.bytes_per_s, burst: limits.bytes_per_s, clock })
-    const rooms = new Set<string>()
-    return {
-      take: (frame) => {
-        // The nearest first: a connection that floods does not use up what belongs to its room.
-        const own = Math.max(frames.take(1), bytes.take(frame.bytes))
-        if (own > 0) return own
-        const { id } = session.principal
-        const principal = Math.max(
-          sharedBucket(`principal:${id}`, limits.principal_frames_per_s).take(1),
-          sharedBucket(`bytes:${id}`, limits.principal_bytes_per_s).take(frame.bytes),
-        )
-        if (principal > 0 || frame.contract_id === undefined || !rooms.has(frame.contract_id)) return principal
-        frame.isOfRoom = true
-        return roomBucket(frame.contract_id).take(1)
-      },
-      accepted: ({ type, contract_id, isOfRoom }) => {
-        if (contract_id === undefined || isOfRoom || !provesEntry.has(type)) return
-        // On credit: those that were sent before the first answer was known are paid for all the same.
-        roomBucket(contract_id).owe(1)
-        rooms.add(contract_id)
-        const [oldest] = rooms
-        if (rooms.size > MOST_ROOMS && oldest !== undefined) rooms.delete(oldest)
-      },
-      strange: ({ contract_id }) => {
-        if (contract_id !== undefined) rooms.delete(contract_id)
-      },
-    }
+  const shared: Shared = {
+    frames: (principal_id) => bucketOf(`principal:${principal_id}`, limits.principal_frames_per_s),
+    bytes: (principal_id) => bucketOf(`bytes:${principal_id}`, limits.principal_bytes_per_s),
+    room: (contract_id) => bucketOf(`room:${contract_id}`, limits.room_frames_per_s),
   }
 
-  return { of }
+  return {
+    of: (session: Session): Budget => new ConnectionBudget(session, { shared, frames: new Bucket(frames), bytes: new Bucket(bytes) }),
+  }
 }
 
 export type FrameLimits = ReturnType<typeof createFrameLimits>
+
+/** What connections have in common: the buckets of a principal and of a room. */
+interface Shared {
+  frames(principal_id: string): Bucket
+  bytes(principal_id: string): Bucket
+  room(contract_id: string): Bucket
+}
+
+/** A class, for every connection has one. */
+class ConnectionBudget implements Budget {
+  readonly #session: Session
+  readonly #shared: Shared
+  readonly #frames: Bucket
+  readonly #bytes: Bucket
+  /** Those that it is known in; made with the first. */
+  #rooms: Set<string> | undefined
+
+  constructor(session: Session, { shared, frames, bytes }: { shared: Shared; frames: Bucket; bytes: Bucket }) {
+    this.#session = session
+    this.#shared = shared
+    this.#frames = frames
+    this.#bytes = bytes
+  }
+
+  take(frame: MeasuredFrame): number {
+    // The nearest first: a connection that floods does not use up what belongs to its room.
+    const own = Math.max(this.#frames.take(1), this.#bytes.take(frame.bytes))
+    if (own > 0) return own
+    const { id } = this.#session.principal
+    const principal = Math.max(this.#shared.frames(id).take(1), this.#shared.bytes(id).take(frame.bytes))
+    if (principal > 0 || frame.contract_id === undefined || !this.#rooms?.has(frame.contract_id)) return principal
+    frame.isOfRoom = true
+    return this.#shared.room(frame.contract_id).take(1)
+  }
+
+  accepted({ type, contract_id, isOfRoom }: MeasuredFrame): void {
+    if (contract_id === undefined || isOfRoom || !provesEntry.has(type)) return
+    // On credit: those that were sent before the first answer was known are paid for all the same.
+    this.#shared.room(contract_id).owe(1)
+    this.#rooms ??= new Set()
+    this.#rooms.add(contract_id)
+    const [oldest] = this.#rooms
+    if (this.#rooms.size > MOST_ROOMS && oldest !== undefined) this.#rooms.delete(oldest)
+  }
+
+  strange({ contract_id }: MeasuredFrame): void {
+    if (contract_id !== undefined) this.#rooms?.delete(contract_id)
+  }
+}

@@ -2,7 +2,7 @@ import type { Socket } from 'socket.io'
 import { type CloseCode, closeCodes, type Push, type PushType } from '../../../shared/protocol/index.ts'
 import type { Principal } from '../../core/access/principal.ts'
 import { type Clock, isoTime } from '../../core/clock.ts'
-import { audienceOf, type Session } from '../../pipeline/session.ts'
+import { audienceOf, type EventsText, type Session } from '../../pipeline/session.ts'
 import type { FanOut } from '../delivery/fan-out.ts'
 import { pushOut } from '../delivery/raw-websocket.ts'
 import type { Meter } from '../meter.ts'
@@ -22,63 +22,86 @@ export interface SessionDeps {
 }
 
 /** A Socket.IO connection as the features see it. */
-export function createSocketSession(socket: Socket, { principal, clock, meter, fanOut, hasEnded }: SessionDeps): Session {
-  const listeners: ((graceful: boolean) => void)[] = []
-  const asked = new Set<(wasAnswered: boolean) => void>()
-  let gone: { graceful: boolean } | undefined
-  let cancelExpiry: (() => void) | undefined
-  let expires_ms: number | null = null
-
-  socket.on('disconnect', (reason) => {
-    gone = { graceful: reason === 'client namespace disconnect' }
-    cancelExpiry?.()
-    for (const settle of asked) settle(false)
-    asked.clear()
-    for (const run of listeners.splice(0)) run(gone.graceful)
-  })
-
-  const session = {
-    id: socket.id,
-    principal,
-    isOpen: () => gone === undefined && socket.connected,
-    send: (type, payload) => tell(type, JSON.stringify(payload)),
-    sendEvents: ({ json }) => tell('events', json),
-    ask,
-    enter: (audience) => void socket.join(audience),
-    exit: (audience) => void socket.leave(audience),
-    drained,
-    renew,
-    expireAt,
-    onClose: (run) => {
-      if (gone === undefined) listeners.push(run)
-      else run(gone.graceful)
-    },
-    close,
-  } satisfies Session
-  session.enter(audienceOf.principal(principal.id))
+export function createSocketSession(socket: Socket, deps: SessionDeps): Session {
+  const session = new SocketSession(socket, deps)
+  session.enter(audienceOf.principal(deps.principal.id))
   return session
+}
 
-  function tell(type: PushType, json: string): void {
-    if (socket.connected) fanOut.tell([socket], type, json)
+/** A class, for its lifetime is the point, and every connection has one: what only waits must cost little. */
+class SocketSession implements Session {
+  readonly id: string
+  principal: Principal
+  readonly #socket: Socket
+  readonly #deps: Omit<SessionDeps, 'principal'>
+  #listeners: ((graceful: boolean) => void)[] | undefined
+  /** Those who wait for an acknowledgement; made with the first. */
+  #asked: Set<(wasAnswered: boolean) => void> | undefined
+  #gone: { graceful: boolean } | undefined
+  #expires_ms: number | null = null
+  #wasWarned = false
+  #cancelExpiry: (() => void) | undefined
+
+  constructor(socket: Socket, { principal, ...deps }: SessionDeps) {
+    this.id = socket.id
+    this.principal = principal
+    this.#socket = socket
+    this.#deps = deps
+    socket.on('disconnect', (reason) => this.#end({ graceful: reason === 'client namespace disconnect' }))
   }
 
-  function ask<T extends PushType>(type: T, payload: Push<T>): Promise<boolean> {
-    if (gone !== undefined) return Promise.resolve(false)
+  #end(gone: { graceful: boolean }): void {
+    this.#gone = gone
+    this.#cancelExpiry?.()
+    for (const settle of this.#asked ?? []) settle(false)
+    this.#asked = undefined
+    const listeners = this.#listeners ?? []
+    this.#listeners = undefined
+    for (const run of listeners) run(gone.graceful)
+  }
+
+  isOpen(): boolean {
+    return this.#gone === undefined && this.#socket.connected
+  }
+
+  send<T extends PushType>(type: T, payload: Push<T>): void {
+    this.#tell(type, JSON.stringify(payload))
+  }
+
+  sendEvents({ json }: EventsText): void {
+    this.#tell('events', json)
+  }
+
+  #tell(type: PushType, json: string): void {
+    if (this.#socket.connected) this.#deps.fanOut.tell([this.#socket], type, json)
+  }
+
+  ask<T extends PushType>(type: T, payload: Push<T>): Promise<boolean> {
+    if (this.#gone !== undefined) return Promise.resolve(false)
     return new Promise((resolve) => {
-      asked.add(resolve)
-      socket.emit(type, payload, () => {
-        asked.delete(resolve)
+      this.#asked ??= new Set()
+      this.#asked.add(resolve)
+      this.#socket.emit(type, payload, () => {
+        this.#asked?.delete(resolve)
         resolve(true)
       })
     })
   }
 
-  function drained(): Promise<void> {
-    const { conn } = socket
-    if (gone !== undefined) return Promise.resolve()
+  enter(audience: string): void {
+    void this.#socket.join(audience)
+  }
+
+  exit(audience: string): void {
+    void this.#socket.leave(audience)
+  }
+
+  drained(): Promise<void> {
+    const { conn } = this.#socket
+    if (this.#gone !== undefined) return Promise.resolve()
     // engine.io keeps what it has not handed to the transport yet in this buffer, and says `drain` when it is empty.
     const isQueued = (conn as unknown as { writeBuffer: unknown[] }).writeBuffer.length > 0
-    const full = isQueued ? conn : pushOut(socket)
+    const full = isQueued ? conn : pushOut(this.#socket)
     if (full === undefined) return Promise.resolve()
     return new Promise((resolve) => {
       const done = () => {
@@ -91,35 +114,52 @@ export function createSocketSession(socket: Socket, { principal, clock, meter, f
     })
   }
 
-  function renew(proof: { principal: Principal; expires_at_ms: number | null }): boolean {
-    if (hasEnded(proof.principal)) return false
-    session.principal = proof.principal
-    expireAt(proof.expires_at_ms)
+  onClose(run: (graceful: boolean) => void): void {
+    if (this.#gone !== undefined) run(this.#gone.graceful)
+    // An array that begins empty takes room for seventeen with the first.
+    else if (this.#listeners === undefined) this.#listeners = [run]
+    else this.#listeners.push(run)
+  }
+
+  renew(proof: { principal: Principal; expires_at_ms: number | null }): boolean {
+    if (this.#deps.hasEnded(proof.principal)) return false
+    this.principal = proof.principal
+    this.expireAt(proof.expires_at_ms)
     return true
   }
 
-  function expireAt(ms: number | null): void {
-    if (ms === expires_ms) return
-    expires_ms = ms
-    cancelExpiry?.()
-    cancelExpiry = undefined
-    if (ms === null) return
-    at(ms - EXPIRING_MS, () => {
-      session.send('auth.expiring', { at: isoTime(ms) })
-      at(ms + GRACE_MS, () => close(closeCodes.CREDENTIALS_EXPIRED, 'The credentials have expired'))
-    })
+  expireAt(ms: number | null): void {
+    if (ms === this.#expires_ms) return
+    this.#expires_ms = ms
+    this.#wasWarned = false
+    this.#cancelExpiry?.()
+    this.#cancelExpiry = undefined
+    if (ms !== null) this.#wait(ms - EXPIRING_MS)
   }
 
   /** In steps: no timer waits for longer than some weeks, and a key may be good for years. */
-  function at(ms: number, run: () => void): void {
-    const wait_ms = Math.min(ms - clock.now(), LONGEST_WAIT_MS)
-    cancelExpiry = clock.after(wait_ms, () => (clock.now() >= ms ? run() : at(ms, run)))
+  #wait(until_ms: number): void {
+    const { clock } = this.#deps
+    this.#cancelExpiry = clock.after(Math.min(until_ms - clock.now(), LONGEST_WAIT_MS), () => this.#expire())
   }
 
-  function close(code: CloseCode, reason: string): void {
-    meter.closing(code)
-    session.send('closing', { code, reason })
-    if (code < 4400) socket.conn.close()
-    else socket.disconnect(true)
+  #expire(): void {
+    const ms = this.#expires_ms
+    if (ms === null) return
+    const due_ms = this.#wasWarned ? ms + GRACE_MS : ms - EXPIRING_MS
+    if (this.#deps.clock.now() < due_ms) this.#wait(due_ms)
+    else if (this.#wasWarned) this.close(closeCodes.CREDENTIALS_EXPIRED, 'The credentials have expired')
+    else {
+      this.#wasWarned = true
+      this.send('auth.expiring', { at: isoTime(ms) })
+      this.#wait(ms + GRACE_MS)
+    }
+  }
+
+  close(code: CloseCode, reason: string): void {
+    this.#deps.meter.closing(code)
+    this.send('closing', { code, reason })
+    if (code < 4400) this.#socket.conn.close()
+    else this.#socket.disconnect(true)
   }
 }

@@ -18,7 +18,7 @@ import { refusalOf } from '../problem.ts'
 import { addEchoes, conformanceOptions } from './conformance.ts'
 import { createCredentialCut } from './credential-cut.ts'
 import { createCrowd } from './crowd.ts'
-import { openDoor } from './frame-door.ts'
+import { createDoor } from './frame-door.ts'
 import { createFrameLimits } from './frame-limits.ts'
 import { createSocketSession } from './socket-session.ts'
 
@@ -83,8 +83,13 @@ export function createSockets(http: HttpServer, deps: SocketDeps) {
   const sessions = new Map<string, Session>()
   const cut = createCredentialCut({ sessions, membersOf: (audience) => rooms.adapter.rooms.get(audience) ?? [] })
   let receive: Receive | undefined
+  const door = createDoor({
+    ...{ limits, frameLimits, fanOut, meter, logEvent, onTurnedAway: deps.onTurnedAway },
+    ...{ isOverloaded: slowConsumers.isOverloaded, receive: () => receive },
+  })
 
   io.engine.on('connection', (conn: { request: IncomingMessage; once(event: 'close', run: () => void): void }) => {
+    conn.request = keptOf(conn.request)
     conn.once('close', crowd.enter(conn.request))
   })
 
@@ -115,15 +120,16 @@ export function createSockets(http: HttpServer, deps: SocketDeps) {
 
   rooms.on('connection', (socket) => {
     const { principal, expires_at_ms } = socket.data as Admission
+    forget(socket)
     const session = createSocketSession(socket, { principal, clock, meter, fanOut, hasEnded: cut.hasEnded })
     sessions.set(session.id, session)
-    session.onClose(() => sessions.delete(session.id))
-    session.expireAt(expires_at_ms)
     slowConsumers.add(session, backlogOf(socket))
-    openDoor(socket, session, {
-      ...{ limits, frameLimits, fanOut, meter, logEvent, onTurnedAway: deps.onTurnedAway },
-      ...{ isOverloaded: slowConsumers.isOverloaded, receive: () => receive },
+    session.onClose(() => {
+      sessions.delete(session.id)
+      slowConsumers.remove(session)
     })
+    session.expireAt(expires_at_ms)
+    door.open(socket, session)
     cut.closeIfEnded(session)
   })
 
@@ -192,6 +198,28 @@ export function createSockets(http: HttpServer, deps: SocketDeps) {
 }
 
 export type Sockets = ReturnType<typeof createSockets>
+
+/** What is still asked of a connection's request once it is open: the cookie and the address, should the client knock again on it. */
+function keptOf({ headers: { cookie, origin, 'x-forwarded-for': forwarded }, socket, url }: IncomingMessage): IncomingMessage {
+  const headers = {
+    ...(cookie === undefined ? {} : { cookie }),
+    ...(origin === undefined ? {} : { origin }),
+    ...(forwarded === undefined ? {} : { 'x-forwarded-for': forwarded }),
+  }
+  // The cast holds for what reads it: Socket.IO's handshake, the admission and the address of a client, and all of them only these.
+  return { headers, socket, connection: socket, url } as IncomingMessage
+}
+
+/** The proof was shown and is no longer needed: a connection keeps neither its credentials nor its headers. */
+function forget(socket: Socket): void {
+  socket.data = undefined
+  const spent: { handshake: unknown } = socket
+  spent.handshake = nothing
+  // A room of its own, by which nobody is told anything.
+  void socket.leave(socket.id)
+}
+
+const nothing = Object.freeze({})
 
 function asConnectError(error: unknown): Error & { data: Refusal } {
   const { refusal } = refusalOf(error, uuid())

@@ -1,33 +1,46 @@
 import type { Clock } from '../../core/clock.ts'
 
-export interface Bucket {
-  /** Takes the amount, or answers how many milliseconds to wait for it. */
-  take(amount: number): number
-  /** Takes the amount whether it is there or not: who comes next waits longer. */
-  owe(amount: number): void
+export interface BucketSize {
+  per_s: number
+  burst: number
+  clock: Clock
 }
 
-/** Lets `per_s` through in the long run, and `burst` at once. An amount above the burst passes when the bucket is full, and is paid off after. */
-export function createBucket({ per_s, burst, clock }: { per_s: number; burst: number; clock: Clock }): Bucket {
-  let [level, at] = [burst, clock.monotonic()]
+/**
+ * Lets `per_s` through in the long run, and `burst` at once. An amount above the burst passes when the bucket is full, and is paid off after.
+ * A class, for every connection has two of them.
+ */
+export class Bucket {
+  readonly #size: BucketSize
+  #level: number
+  #at: number
 
-  function fill(): void {
-    const now = clock.monotonic()
-    level = Math.min(burst, level + ((now - at) * per_s) / 1_000)
-    at = now
+  constructor(size: BucketSize) {
+    this.#size = size
+    this.#level = size.burst
+    this.#at = size.clock.monotonic()
   }
 
-  return {
-    take: (amount) => {
-      fill()
-      const needed = Math.min(amount, burst)
-      if (level < needed) return Math.ceil(((needed - level) * 1_000) / per_s)
-      level -= amount
-      return 0
-    },
-    owe: (amount) => {
-      fill()
-      level -= amount
-    },
+  /** Takes the amount, or answers how many milliseconds to wait for it. */
+  take(amount: number): number {
+    this.#fill()
+    const { per_s, burst } = this.#size
+    const needed = Math.min(amount, burst)
+    if (this.#level < needed) return Math.ceil(((needed - this.#level) * 1_000) / per_s)
+    this.#level -= amount
+    return 0
+  }
+
+  /** Takes the amount whether it is there or not: who comes next waits longer. */
+  owe(amount: number): void {
+    this.#fill()
+    this.#level -= amount
+  }
+
+  #fill(): void {
+    const { per_s, burst, clock } = this.#size
+    const now = clock.monotonic()
+    this.#level = Math.min(burst, this.#level + ((now - this.#at) * per_s) / 1_000)
+    this.#at = now
   }
 }
