@@ -32,7 +32,7 @@ export function createLogger({ level, destination }: { level: string; destinatio
 }
 
 function describe(error: unknown): unknown {
-  if (!(error instanceof Error)) return String(error)
+  if (!(error instanceof Error)) return typeof error === 'object' && error !== null ? error : String(error)
   const { name, message, stack, cause } = error
   return { name, message, stack, ...(cause === undefined ? {} : { cause: describe(cause) }) }
 }
