@@ -1,18 +1,26 @@
 import type { Connection } from 'mongoose'
-import type { AuditEventDraft, Checkpoint } from '../shared/protocol/index.ts'
-import { system } from './core/access/principal.ts'
+import { type AuditEventDraft, type Checkpoint, type EventType, trailEvents } from '../shared/protocol/index.ts'
+import { isStaffMember, type Principal, system } from './core/access/principal.ts'
 import type { Clock } from './core/clock.ts'
 import type { CheckpointKeys } from './core/secrets/checkpoint-keys.ts'
 import { facetsOfAudit } from './core/words/facets.ts'
 import {
+  type AuditFilters,
   type AuditWriter,
   auditRoutes,
   createAuditModels,
   createCheckpointer,
+  createFollowTrail,
   createOwnStream,
+  createRingHubs,
+  createTrailReader,
   isAuditStream,
+  refuseUnlessReader,
 } from './features/audit/index.ts'
+import type { Identity } from './features/identity/index.ts'
 import type { Log } from './pipeline/log/log.ts'
+import type { Peers } from './pipeline/peers.ts'
+import { audienceOf } from './pipeline/session.ts'
 import type { EventDocument, EventStore, StoredEvent } from './pipeline/store/event-store.ts'
 import { createVerifyStream } from './pipeline/store/verify-stream.ts'
 import { version } from './version.ts'
@@ -25,6 +33,8 @@ export interface AuditDeps {
   store: EventStore
   writer: AuditWriter
   keys: CheckpointKeys
+  peers: Peers
+  identity: Pick<Identity, 'lookUp' | 'principals'>
   /** Names this hub as long as it lives, and after a restart the same. */
   owner: string
   onCheckpoint(checkpoint: Checkpoint): void
@@ -34,7 +44,8 @@ export interface AuditDeps {
 }
 
 /** The audit trail upon the log: where this hub writes to, what signs the logs, and what reads and checks them. */
-export function composeAudit({ connection, clock, log, store, writer, keys, owner, onCheckpoint, onOther, onTrouble }: AuditDeps) {
+export function composeAudit(deps: AuditDeps) {
+  const { connection, clock, log, store, writer, keys, owner, peers, identity, onCheckpoint, onOther, onTrouble } = deps
   const models = createAuditModels(connection)
   const ownStream = createOwnStream({ models, clock, owner, onOther, onTrouble })
   const checkpointer = createCheckpointer({ models, keys, clock, announce: onCheckpoint, onTrouble })
@@ -42,6 +53,23 @@ export function composeAudit({ connection, clock, log, store, writer, keys, owne
     ...{ store, checkpoints: checkpointer, isBeside },
     knownHead: (stream) => log().cached(stream)?.head ?? 0,
   })
+  const reader = createTrailReader({ store, models, clock })
+  const followTrail = createFollowTrail({ reader, clock, peers, onTrouble, standing })
+  const ringHubs = createRingHubs(() => peers.tell(audienceOf.trail, { kind: 'trail' }))
+
+  /** As the store has it: what a connection was opened with may not hold any more. */
+  async function standing(principal: Principal, filters: AuditFilters) {
+    const { agent_id } = filters
+    const [found, known] = await Promise.all([
+      identity.lookUp([principal]),
+      agent_id === undefined || isStaffMember(principal) ? undefined : identity.principals.find([agent_id]),
+    ])
+    const isOwn = agent_id !== undefined && known?.get(agent_id)?.owner_id === principal.id
+    const owns = [...principal.owns.filter((id) => id !== agent_id), ...(isOwn ? [agent_id] : [])]
+    const { ended } = found.get(principal.credential?.id ?? '') ?? {}
+    if (ended === undefined) refuseUnlessReader({ ...principal, owns }, filters, 'FRAME_INVALID')
+    return ended === undefined ? {} : { ended }
+  }
 
   function note(type: 'hub.started' | 'hub.closed'): void {
     const hub = { type: 'hub', id: ownStream.name() }
@@ -56,7 +84,15 @@ export function composeAudit({ connection, clock, log, store, writer, keys, owne
     committed(stream: string, news: readonly StoredEvent[]): void {
       const last = news.at(-1)
       if (last?.mine) checkpointer.note(stream, { seq: last.seq, chain: last.chain })
+      if (!isAuditStream(stream) && !news.some(({ event }) => isOfTheTrail(event.type))) return
+      followTrail.wake()
+      if (last?.mine) ringHubs.wake()
     },
+    commands: followTrail.commands,
+    /** Another hub has written to the trail. */
+    heard: followTrail.wake,
+    /** Now and then: what nobody told. */
+    sweep: followTrail.sweep,
     async start(): Promise<void> {
       await ownStream.start()
       writer.open({ stream: ownStream.name, submit: log().submit })
@@ -64,6 +100,8 @@ export function composeAudit({ connection, clock, log, store, writer, keys, owne
       checkpointer.start()
     },
     async close(): Promise<void> {
+      ringHubs.close()
+      await followTrail.close()
       note('hub.closed')
       await writer.close()
       await log().flush()
@@ -71,6 +109,10 @@ export function composeAudit({ connection, clock, log, store, writer, keys, owne
       await ownStream.close()
     },
   }
+}
+
+function isOfTheTrail(type: EventType): boolean {
+  return Object.hasOwn(trailEvents, type)
 }
 
 /** What a search of the trail goes by is no part of the text: it must still be what the text says. */

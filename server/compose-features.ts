@@ -67,10 +67,9 @@ export async function composeFeatures(deps: FeatureDeps) {
   const agentModels = agents.createAgentModels(connection)
   const rows = rooms.createContractRows(roomModels)
   const background = createBackground(onTrouble)
-  const { cutHere } = deps.cut
-  const deliver = rooms.createDeliver({ tellEventsHere: deps.tellEventsHere, cutHere, broadcast, peers, epoch })
+  const deliver = rooms.createDeliver({ tellEventsHere: deps.tellEventsHere, cutHere: deps.cut.cutHere, broadcast, peers, epoch })
 
-  const audit = composeAudit({ connection, clock, log: () => log, store, ...deps.audit, onTrouble })
+  const audit = composeAudit({ connection, clock, log: () => log, store, peers, identity, ...deps.audit, onTrouble })
 
   let reactorTable: ReactorTable = {}
   const reactors = createReactors({
@@ -228,6 +227,7 @@ export async function composeFeatures(deps: FeatureDeps) {
     'contract.end': rooms.endContract,
     typing: rooms.createTyping(seats, presence),
     'cursor.set': rooms.createSetCursor({ seats, presence, models: roomModels, log }),
+    ...audit.commands,
     'auth.refresh': agents.createRefreshAuth(identity.authenticate),
   } satisfies CommandTable
 
@@ -240,6 +240,7 @@ export async function composeFeatures(deps: FeatureDeps) {
   const follower = createFollower({
     ...{ log, store, clock, onTrouble },
     afterwards: async () => {
+      audit.sweep()
       await reach.renew()
       await illness.sweep()
       await dispatch.sendOpenCalls([...new Set(sessions.all().map(({ agent_id }) => agent_id))], { isSweep: true })
@@ -248,7 +249,7 @@ export async function composeFeatures(deps: FeatureDeps) {
   })
   listenToPeers({
     ...{ peers, log, streams, turns, dispatch, broadcastHere, follower, background },
-    ...{ recheck: credentials.watch.hear, heardTaken: reach.heardTaken },
+    ...{ recheck: credentials.watch.hear, heardTrail: audit.heard, heardTaken: reach.heardTaken },
   })
 
   const routes: Route[] = [

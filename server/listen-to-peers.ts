@@ -19,6 +19,8 @@ export interface ListenDeps {
   broadcastHere: Broadcast
   follower: Follower
   background: Background
+  /** Another node has written to the audit trail. */
+  heardTrail(): void
   /** Another node has taken up an agent's session. */
   heardTaken(taken: Told['taken']): Promise<void>
 }
@@ -30,12 +32,13 @@ interface Told {
   chunk: { chunk: Push<'chunk'>; after_seq: number }
   credentials: { principal_id: string }
   taken: { agent_id: string; session_id: string }
+  trail: object
   work: { agent_id: string; cancel?: { call_id: string; session_id?: string; reason?: string } }
 }
 
 /** Does with the word of another node what this one does with its own: events are folded without a hole before anyone here is told. */
 export function listenToPeers(deps: ListenDeps): void {
-  const { peers, log, streams, turns, dispatch, broadcastHere, follower, background, recheck, heardTaken } = deps
+  const { peers, log, streams, turns, dispatch, broadcastHere, follower, background, recheck, heardTrail, heardTaken } = deps
   const hear: { [K in keyof Told]: (told: Told[K], audience: string) => void } = {
     push: ({ type, payload }, audience) => broadcastHere(audience, type, payload),
     events: ({ contract_id, events }) => log.ingest(streamOf(contract_id), events.map(toStored)),
@@ -46,6 +49,7 @@ export function listenToPeers(deps: ListenDeps): void {
     },
     credentials: ({ principal_id }) => recheck(principal_id),
     taken: (taken) => background.run('a taken session was not let go', heardTaken(taken)),
+    trail: () => heardTrail(),
     work: ({ agent_id, cancel }) => {
       if (cancel === undefined) background.run('open calls were not sent', dispatch.sendOpenCalls([agent_id]))
       else dispatch.tellCancelHere(agent_id, cancel, cancel.reason)

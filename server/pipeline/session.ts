@@ -42,4 +42,6 @@ export const audienceOf = {
   events: (contract_id: string, seesNotes: boolean) => `contract:${contract_id}:${seesNotes ? 'staff' : 'all'}`,
   ephemeral: (contract_id: string) => `contract:${contract_id}:ephemeral`,
   principal: (id: string) => `principal:${id}`,
+  /** The nodes that somebody follows the audit trail on. */
+  trail: 'trail',
 }

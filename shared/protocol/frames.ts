@@ -1,10 +1,13 @@
 import { z } from 'zod'
+import { auditFilters } from './http/http-audit.ts'
 import { limitsSchema } from './limits.ts'
 import { callErrorSchema } from './log/events.ts'
 import { bySchema, epochSchema, hashSchema, idSchema, jsonSchema, keySchema, seqSchema, timeSchema, visibilities } from './primitives.ts'
 import { roomViewSchema } from './views.ts'
 
 const contract = { contract_id: idSchema }
+/** What `audit.events` gave as `cursor`; opaque. */
+export const auditCursorSchema = z.string().min(1).max(100_000)
 const headSchema = z.object({ contract_id: idSchema, head: seqSchema, epoch: epochSchema })
 
 export const toolNameSchema = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, 'use 1 to 64 letters, digits, `_`, `.` or `-`')
@@ -101,6 +104,12 @@ export const frames = {
   },
   typing: { payload: z.object(contract), ack: z.object({}) },
   'cursor.set': { payload: z.object({ ...contract, seq: seqSchema }), ack: z.object({}) },
+  /** The audit trail, live; one at a time on a connection, the newest. */
+  'audit.follow': {
+    payload: z.object({ ...auditFilters, cursor: auditCursorSchema.exactOptional() }),
+    ack: z.object({ cursor: auditCursorSchema, reset: z.literal(true).exactOptional() }),
+  },
+  'audit.unfollow': { payload: z.object({}), ack: z.object({}) },
   'auth.refresh': {
     payload: z.union([z.object({ token: z.string().max(8_192) }), z.object({ key: z.string().max(200) })]),
     ack: z.object({ expires_at: timeSchema.nullable() }),

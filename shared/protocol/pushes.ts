@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { welcomeSchema } from './frames.ts'
+import { auditCursorSchema, welcomeSchema } from './frames.ts'
+import { auditItemSchema } from './http/http-audit.ts'
 import { type WireEvent, wireEventSchema } from './log/events.ts'
 import { epochSchema, hashSchema, idSchema, jsonSchema, seqSchema, timeSchema } from './primitives.ts'
 import { memberSchema } from './views.ts'
@@ -32,6 +33,10 @@ export const pushes = {
   reset: z.object({ ...contract, epoch: epochSchema }),
   lagging: z.object({ ...contract, head: seqSchema }),
   'contract.opened': z.object(contract),
+  /** What the trail has behind the place that was followed from. `live`: that is all of it for now. Kept, `cursor` is where to go on. */
+  'audit.events': z.object({ items: z.array(auditItemSchema), cursor: auditCursorSchema, live: z.boolean() }),
+  /** The trail is no longer told: the reader may not read it any more. */
+  'audit.ended': z.object({ code: z.string() }),
   'auth.expiring': z.object({ at: timeSchema }),
   closing: z.object({ code: z.int(), retry_after_ms: z.int().exactOptional(), reason: z.string() }),
 } as const

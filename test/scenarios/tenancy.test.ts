@@ -76,6 +76,8 @@ const frames: Record<FrameType, { scope: Scope | null; payload: object; foreign?
   'agent.hello': { scope: null, payload: { protocol: 1, agent: { name: 'x', version: '1' } } },
   'agent.tools.register': { scope: 'tools', payload: { tools: [shout] } },
   'agent.heartbeat': { scope: null, payload: {} },
+  'audit.follow': { scope: null, payload: {}, foreign: 'PERMISSION_DENIED' },
+  'audit.unfollow': { scope: null, payload: {} },
   'auth.refresh': { scope: null, payload: { key: 'guessed' }, foreign: 'UNAUTHENTICATED' },
   'room.join': { scope: 'rooms:read', payload: {}, foreign: 'NOT_FOUND' },
   // To leave where one never was is no offence.
@@ -195,7 +197,10 @@ describe('tenancy', () => {
         const about = type.startsWith('agent.tool.')
           ? { call_id }
           : { contract_id: stage.contract_id, ...(type === 'tool.cancel' ? { call_id } : {}) }
-        const answer = await client.askRaw(type, { ...(foreign === undefined || type === 'auth.refresh' ? {} : about), ...payload })
+        const answer = await client.askRaw(type, {
+          ...(foreign === undefined || type === 'auth.refresh' || type === 'audit.follow' ? {} : about),
+          ...payload,
+        })
         if (foreign !== undefined) expect(codeOf(answer)).to.equal(foreign)
         expect(JSON.stringify(answer)).not.to.include(stage.contract_id)
       }

@@ -17,7 +17,7 @@ export type SystemFrameType =
 
 /** The frames that act on a room: the others concern the sender's session only. */
 export type RoomFrameType =
-  | Exclude<FrameType, 'agent.hello' | 'agent.tools.register' | 'agent.heartbeat' | 'auth.refresh'>
+  | Exclude<FrameType, 'agent.hello' | 'agent.tools.register' | 'agent.heartbeat' | 'audit.follow' | 'audit.unfollow' | 'auth.refresh'>
   | SystemFrameType
 
 const everyone = ['requester', 'provider', 'owner', 'staff'] as const

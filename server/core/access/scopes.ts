@@ -16,6 +16,8 @@ export const frameScopes = {
   'contract.end': 'rooms:write',
   typing: 'rooms:write',
   'cursor.set': 'rooms:read',
+  'audit.follow': null,
+  'audit.unfollow': null,
   'auth.refresh': null,
 } as const satisfies Record<FrameType, Scope | null>
 

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { type AuditItem, type http, ParleyError } from '../../../shared/protocol/index.ts'
+import { type AuditItem, type auditFilters, type http, ParleyError } from '../../../shared/protocol/index.ts'
 import { notYours } from '../../core/access/foreign.ts'
 import { isStaffMember, type Principal } from '../../core/access/principal.ts'
 import { facet } from '../../core/words/facets.ts'
@@ -9,36 +9,43 @@ import type { EventStore } from '../../pipeline/store/event-store.ts'
 import { toAuditItem } from './audit-item.ts'
 
 export type AuditQuery = z.infer<(typeof http)['GET /audit']['query']>
+export type AuditFilters = Pick<AuditQuery, keyof typeof auditFilters>
+/** How what is no question is refused: over HTTP, or in a frame. */
+type Invalid = 'REQUEST_INVALID' | 'FRAME_INVALID'
 
 /** Staff read all of it; the owner of an agent what concerns that agent. To anyone else another's agent is not there. */
-export function refuseUnlessReader(principal: Principal, { agent_id }: Pick<AuditQuery, 'agent_id'>): void {
+export function refuseUnlessReader(
+  principal: Principal,
+  { agent_id }: Pick<AuditQuery, 'agent_id'>,
+  invalid: Invalid = 'REQUEST_INVALID',
+): void {
   if (isStaffMember(principal)) return
   if (principal.kind !== 'user' || principal.owns.length === 0)
     throw new ParleyError('PERMISSION_DENIED', { allowed: ['reviewer', 'admin'] })
   if (agent_id === undefined) {
-    throw new ParleyError('REQUEST_INVALID', { errors: [{ pointer: '/agent_id', detail: 'name one of your agents; only staff read all' }] })
+    throw new ParleyError(invalid, { errors: [{ pointer: '/agent_id', detail: 'name one of your agents; only staff read all' }] })
   }
   if (!principal.owns.includes(agent_id)) throw notYours()
 }
 
 /** One page of the trail: of every hub's stream and every room's log, by time. Nothing was copied for it: all lie in one collection. */
 export async function searchTrail(store: EventStore, query: AuditQuery): Promise<ListPage<AuditItem>> {
-  const [first = facet.any, ...others] = facetsAsked(query)
   const at = { ...(query.from ? { $gte: new Date(query.from) } : {}), ...(query.to ? { $lte: new Date(query.to) } : {}) }
-  const filter = {
-    facets: first,
-    ...(Object.keys(at).length === 0 ? {} : { at }),
-    ...(others.length === 0 ? {} : { $and: others.map((one) => ({ facets: one })) }),
-  }
+  const filter = { ...withFacets(facetsAsked(query)), ...(Object.keys(at).length === 0 ? {} : { at }) }
   const { rows, page } = await listPage(store.collection, { filter, query, sorts: { at: 'at' } })
   return { rows: rows.map(toAuditItem), page }
 }
 
+/** What has all of them, as the index of facets finds it. */
+export function withFacets([first = facet.any, ...others]: readonly string[]) {
+  return { facets: first, ...(others.length === 0 ? {} : { $and: others.map((one) => ({ facets: one })) }) }
+}
+
 /** What the index is asked for first should be rare: the first of them leads into it. */
-function facetsAsked({ task_id, key_id, subject, actor, agent_id, q, type, severity }: AuditQuery): string[] {
+export function facetsAsked(filters: AuditFilters, invalid: Invalid = 'REQUEST_INVALID'): string[] {
+  const { task_id, key_id, subject, actor, agent_id, q, type, severity } = filters
   const words = q === undefined ? [] : tokensAsked(q)
-  if (q !== undefined && words.length === 0)
-    throw new ParleyError('REQUEST_INVALID', { errors: [{ pointer: '/q', detail: 'holds no word' }] })
+  if (q !== undefined && words.length === 0) throw new ParleyError(invalid, { errors: [{ pointer: '/q', detail: 'holds no word' }] })
   return [
     ...(task_id === undefined ? [] : [facet.task(task_id)]),
     ...(key_id === undefined ? [] : [facet.key(key_id)]),

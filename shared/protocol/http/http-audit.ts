@@ -29,25 +29,30 @@ export const auditItemSchema = z.object({
 })
 export type AuditItem = z.infer<typeof auditItemSchema>
 
+/** What the trail is searched by, and followed by. */
+export const auditFilters = {
+  /** `key.revoked`, or the family `key`. */
+  type: name.exactOptional(),
+  /** The id of a user or an agent, or a network address. */
+  actor: name.exactOptional(),
+  /** `agent:<id>`, `user:<id>`, `contract:<id>`, `call:<id>` … */
+  subject: name.regex(/^[a-z_]+:./, 'is a type and an id: agent:<id>').exactOptional(),
+  /** Whatever concerns the agent. Who is no staff must name an agent of their own. */
+  agent_id: idSchema.exactOptional(),
+  task_id: name.exactOptional(),
+  key_id: name.exactOptional(),
+  severity: z.enum(severities).exactOptional(),
+  /** Words that all must be there. */
+  q: z.string().trim().min(1).max(200).exactOptional(),
+}
+
 export const auditHttp = {
   'GET /audit': {
     query: z.strictObject({
       ...pageQuery(['at']),
-      /** `key.revoked`, or the family `key`. */
-      type: name.exactOptional(),
-      /** The id of a user or an agent, or a network address. */
-      actor: name.exactOptional(),
-      /** `agent:<id>`, `user:<id>`, `contract:<id>`, `call:<id>` … */
-      subject: name.regex(/^[a-z_]+:./, 'is a type and an id: agent:<id>').exactOptional(),
-      /** Whatever concerns the agent. Who is no staff must name an agent of their own. */
-      agent_id: idSchema.exactOptional(),
-      task_id: name.exactOptional(),
-      key_id: name.exactOptional(),
-      severity: z.enum(severities).exactOptional(),
+      ...auditFilters,
       from: timeSchema.exactOptional(),
       to: timeSchema.exactOptional(),
-      /** Words that all must be there. */
-      q: z.string().trim().min(1).max(200).exactOptional(),
     }),
     answer: pageOf(auditItemSchema),
   },

@@ -1,0 +1,150 @@
+import type { Clock } from '../../core/clock.ts'
+import { type EventDocument, type EventStore, eventId } from '../../pipeline/store/event-store.ts'
+import type { Head } from '../../pipeline/store/heads.ts'
+import type { AuditModels } from './model.ts'
+import { withFacets } from './search.ts'
+import { isSameChain, type TrailPlace } from './trail-place.ts'
+
+/**
+ * An event of a room lies in the log this long after its moment at the latest, whatever hub wrote it and however its clock goes. One
+ * that comes later still (its hub lost the database in between) is found by a search, and told to nobody who follows.
+ */
+const SETTLED_MS = 60_000
+/** As a rule it is there at once: between two thorough looks only so much is read again. */
+const QUICK_MS = 2_000
+const READ_AT_ONCE = 500
+const LAST_SEQ = 999_999_999_999
+const FIRST_ROOM = 'contract:'
+
+export type TrailRow = Pick<EventDocument, '_id' | 'stream' | 'seq' | 'at' | 'json' | 'facets'>
+
+export interface Look {
+  facets: readonly string[]
+  limit: number
+  /** Reads again all that may have come late. */
+  isThorough: boolean
+}
+
+export interface Found {
+  rows: TrailRow[]
+  /** Behind them. */
+  place: TrailPlace
+  /** There is no more of it now. */
+  isDry: boolean
+}
+
+/**
+ * Reads the trail as it grows, by whichever hub: the hubs' own streams by place, so that nothing of them is missed or read twice however
+ * late it was written; the rooms' events by time, with what was read of the last minute in mind.
+ */
+export function createTrailReader({
+  store: { collection, head, headsById },
+  models,
+  clock,
+}: {
+  store: EventStore
+  models: Pick<AuditModels, 'streams'>
+  clock: Clock
+}) {
+  const majority = { readConcern: { level: 'majority' as const } }
+
+  /** Each stream that a hub ever claimed; it did so before it wrote. */
+  async function streamNames(): Promise<string[]> {
+    const rows = await models.streams
+      .find({}, { projection: { _id: 1 } })
+      .sort({ _id: 1 })
+      .toArray()
+    return rows.map(({ _id }) => `audit:${_id}`)
+  }
+
+  /** Behind all that is there. */
+  async function here(facets: readonly string[]): Promise<TrailPlace> {
+    const from_ms = Math.max(clock.now() - SETTLED_MS, 0)
+    const heads = await Promise.all((await streamNames()).map(async (name) => [name, await head(name)] as const))
+    const rows = await roomRows(facets, from_ms).toArray()
+    return {
+      streams: new Map(heads.flatMap(([name, there]) => (there === undefined ? [] : [[name, there]]))),
+      ...{ from_ms, seen: new Map(rows.map(({ _id, at }) => [_id, at.getTime()])) },
+    }
+  }
+
+  /** Whether the log is still the one in which the place was; it is another after a backup was restored. */
+  async function isOfTheLog({ streams }: TrailPlace): Promise<boolean> {
+    const named = new Map([...streams].map(([stream, { seq, chain }]) => [eventId(stream, seq), chain]))
+    const there = await headsById([...named.keys()])
+    return there.length === named.size && there.every(({ _id, chain }) => isSameChain(chain, named.get(_id) ?? ''))
+  }
+
+  async function next(place: TrailPlace, look: Look): Promise<Found> {
+    const streams = new Map(place.streams)
+    const rows: TrailRow[] = []
+    let isDry = true
+    for (const name of await streamNames()) {
+      const found = await readStream(name, streams.get(name)?.seq ?? 0, { ...look, limit: look.limit - rows.length })
+      rows.push(...found.rows)
+      if (found.last !== undefined) streams.set(name, found.last)
+      isDry &&= found.isDry
+      if (rows.length >= look.limit) return { rows, place: { ...place, streams }, isDry: false }
+    }
+    const inRooms = await readRooms(place, { ...look, limit: look.limit - rows.length })
+    rows.push(...inRooms.rows)
+    return { rows, place: { ...inRooms.place, streams }, isDry: isDry && inRooms.isDry }
+  }
+
+  /** One page of a stream, and what of it is asked for. `last`: up to where that is. */
+  async function readStream(stream: string, after: number, { facets, limit }: Look) {
+    const page = await collection
+      .find({ _id: { $gt: eventId(stream, after), $lte: eventId(stream, LAST_SEQ) } }, majority)
+      .sort({ _id: 1 })
+      .limit(READ_AT_ONCE)
+      .toArray()
+    const rows: TrailRow[] = []
+    let last: Head | undefined
+    for (const row of page) {
+      if (rows.length >= limit) return { rows, last, isDry: false }
+      last = { seq: row.seq, chain: row.chain }
+      if (facets.every((facet) => row.facets?.includes(facet))) rows.push(row)
+    }
+    return { rows, last, isDry: page.length < READ_AT_ONCE }
+  }
+
+  async function readRooms(place: TrailPlace, { facets, limit, isThorough }: Look): Promise<Found> {
+    const fresh = new Map<string, number>()
+    let last_ms: number | undefined
+    for await (const { _id, at } of roomRows(facets, isThorough ? place.from_ms : quickStart(place))) {
+      if (place.seen.has(_id)) continue
+      if (fresh.size >= limit) {
+        last_ms = at.getTime()
+        break
+      }
+      fresh.set(_id, at.getTime())
+    }
+    const isDry = last_ms === undefined
+    const settled_ms = Math.min(clock.now() - SETTLED_MS, last_ms ?? Number.POSITIVE_INFINITY)
+    const from_ms = isThorough ? Math.max(place.from_ms, settled_ms) : place.from_ms
+    const seen = new Map([...place.seen, ...fresh].filter(([, at_ms]) => at_ms >= from_ms))
+    return { rows: await rowsOf([...fresh.keys()]), place: { streams: place.streams, from_ms, seen }, isDry }
+  }
+
+  /** A hub whose clock is ahead must not make the others' events late. */
+  function quickStart({ from_ms, seen }: TrailPlace): number {
+    let newest_ms = from_ms
+    for (const at_ms of seen.values()) if (at_ms > newest_ms) newest_ms = at_ms
+    return Math.max(from_ms, Math.min(newest_ms, clock.now()) - QUICK_MS)
+  }
+
+  /** Only what tells them apart: most of them were read before, and their texts may be long. */
+  function roomRows(facets: readonly string[], from_ms: number) {
+    return collection
+      .find({ ...withFacets(facets), at: { $gte: new Date(from_ms) }, _id: { $gte: FIRST_ROOM } }, { ...majority, projection: { at: 1 } })
+      .sort({ at: 1, _id: 1 })
+  }
+
+  async function rowsOf(ids: string[]): Promise<TrailRow[]> {
+    return ids.length === 0 ? [] : collection.find({ _id: { $in: ids } }, majority).toArray()
+  }
+
+  return { here, isOfTheLog, next }
+}
+
+export type TrailReader = ReturnType<typeof createTrailReader>
