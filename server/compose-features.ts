@@ -9,7 +9,7 @@ import type { Clock } from './core/clock.ts'
 import * as agents from './features/agents/index.ts'
 import { isAuditStream } from './features/audit/index.ts'
 import type { Identity } from './features/identity/index.ts'
-import { permissionRoutes } from './features/permissions/index.ts'
+import { type PermissionUses, permissionRoutes } from './features/permissions/index.ts'
 import * as rooms from './features/rooms/index.ts'
 import * as tools from './features/tools/index.ts'
 import type { Meter } from './gateway/meter.ts'
@@ -48,6 +48,7 @@ export interface FeatureDeps {
   /** In memory on one node, in Redis on several. */
   createPresence(needs: { clock: Clock; broadcast: Broadcast; background: Background }): rooms.Presence
   identity: Identity
+  permissionUses: PermissionUses
   audit: Pick<AuditDeps, 'writer' | 'keys' | 'owner' | 'onCheckpoint' | 'onOther'>
   onTrouble(what: string, cause: unknown): void
   /** Background work was given up: a person must look. */
@@ -97,10 +98,9 @@ export async function composeFeatures(deps: FeatureDeps) {
       }
       deliver(stream, news)
       meter.delivered(performance.now() - began)
-      reactors.takeUp(
-        stream,
-        news.filter(({ mine }) => mine),
-      )
+      const own = news.filter(({ mine }) => mine)
+      reactors.takeUp(stream, own)
+      deps.permissionUses.committed(contractOf(stream), own, log.cached(stream)?.room.contract?.provider_id)
     },
   })
   const record = createRecord(log, meter)
@@ -253,7 +253,7 @@ export async function composeFeatures(deps: FeatureDeps) {
   })
 
   const routes: Route[] = [
-    ...permissionRoutes({ log, record }),
+    ...permissionRoutes({ log, record, uses: deps.permissionUses }),
     ...audit.routes,
     ...rooms.roomRoutes({
       ...{ log, rows, models: roomModels, record, parties, grantsOf: identity.grants.of, page_bytes: limits.page_bytes },

@@ -13,6 +13,7 @@ import { migrate } from './database/migrate.ts'
 import { openDatabase } from './database/open.ts'
 import { createAuditWriter } from './features/audit/index.ts'
 import { createIdentity } from './features/identity/index.ts'
+import { createPermissionUses } from './features/permissions/index.ts'
 import { createMemoryPresence } from './features/rooms/index.ts'
 import { createAdmission } from './gateway/admission.ts'
 import { createClientAddress } from './gateway/client-address.ts'
@@ -28,7 +29,7 @@ import type { LogEvent } from './gateway/logger.ts'
 import { createMeter } from './gateway/meter.ts'
 import { createSockets, type Pings } from './gateway/socket/sockets.ts'
 import { createWriteGate } from './gateway/write-gate.ts'
-import { createDoorWatch } from './pipeline/door-watch.ts'
+import { createDoorWatch, type DoorWatch } from './pipeline/door-watch.ts'
 import { noPeers } from './pipeline/peers.ts'
 import { noteHub, runningHubs } from './running-hubs.ts'
 import { version } from './version.ts'
@@ -109,11 +110,14 @@ export async function composeHub({
 
     const meter = createMeter()
     const audit = createAuditWriter({ clock, meter: meter.audit, onTrouble })
+    const permissionUses = createPermissionUses({ connection, clock, onTrouble })
+    closers.push(permissionUses.close)
     const identity = createIdentity({
       connection,
       clock,
       audit,
       settings: { secret, operator_token, public_url, dev_mode: config.dev_mode },
+      permissionRecords: permissionUses.records,
       onTrouble,
     })
     await identity.start()
@@ -123,7 +127,11 @@ export async function composeHub({
       origins: originsOf(public_url, listening.url),
     })
     const addressOf = createClientAddress(config.trust_proxy)
-    const onTurnedAway = createDoorWatch(audit)
+    const watchDoor = createDoorWatch(audit)
+    const onTurnedAway: DoorWatch = (turned_away) => {
+      watchDoor(turned_away)
+      permissionUses.turnedAway(turned_away)
+    }
     const cluster = config.redis_url === undefined ? undefined : await joinOthers(config.redis_url, onTrouble)
     closers.push(() => cluster?.close())
     const fanOut = await provenFanOut(wanted, logEvent)
@@ -142,7 +150,7 @@ export async function composeHub({
       ...{ node_id: randomUUID(), peers: cluster ?? noPeers, hasAudience: sockets.hasAudience },
       ...{ broadcastHere: sockets.broadcastHere, tellEventsHere: sockets.tellEventsHere, cut: sockets.cut },
       createPresence: cluster?.createPresence ?? createMemoryPresence,
-      identity,
+      ...{ identity, permissionUses },
       onDeadLetter: (letter) => logEvent('error', 'dead_letter', { ...letter }),
       audit: {
         ...{ writer: audit, keys: createCheckpointKeys(secret) },

@@ -3,6 +3,7 @@
 export * from './close-codes.ts'
 export * from './errors.ts'
 export * from './frames.ts'
+export * from './http/flag-records.ts'
 export * from './http/http.ts'
 export * from './http/http-agents.ts'
 export * from './http/http-audit.ts'

@@ -34,6 +34,8 @@ function ofARoom({ _id, stream, seq, json, facets }: Row): AuditItem {
       ...('error' in data ? { code: data.error.code } : {}),
       ...('outcome' in data ? { outcome: data.outcome } : {}),
       ...('agent_id' in data ? { agent_id: data.agent_id } : {}),
+      ...('of' in data ? { of: data.of } : {}),
+      ...('permissions' in data ? { permissions: data.permissions } : {}),
     },
     ...{ stream, seq },
   }

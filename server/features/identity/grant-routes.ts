@@ -1,5 +1,5 @@
-import { http } from '../../../shared/protocol/index.ts'
-import { byOf } from '../../core/access/principal.ts'
+import { type By, type FlagRecords, http, type PermissionFlag } from '../../../shared/protocol/index.ts'
+import { byOf, system } from '../../core/access/principal.ts'
 import { askedBy } from '../../pipeline/audit.ts'
 import { etagOf, requireMatch } from '../../pipeline/http/conditional.ts'
 import { principalOf, type Route, type RouteAnswer, type RouteRequest } from '../../pipeline/http/route.ts'
@@ -10,8 +10,15 @@ import type { createGrants } from './grants.ts'
 import { type Manager, requireManager } from './manages.ts'
 import type { AgentDocument } from './model.ts'
 
+export interface GrantRouteDeps {
+  agents: Agents
+  grants: ReturnType<typeof createGrants>
+  /** For each flag of an agent who set it, and what became of it. */
+  recordsOf(subject: { type: 'agent'; id: string }, grantOf: (flag: PermissionFlag) => { by: By; at: string }): Promise<FlagRecords>
+}
+
 /** What an agent may do at most: read by itself too, and set by those who answer for it. */
-export function createGrantRoutes({ agents, grants }: { agents: Agents; grants: ReturnType<typeof createGrants> }): Route[] {
+export function createGrantRoutes({ agents, grants, recordsOf }: GrantRouteDeps): Route[] {
   async function enter(request: RouteRequest, allowed: readonly Manager[]) {
     const agent = await agents.find(agentIdOf(request))
     requireManager(principalOf(request), agent._id, allowed)
@@ -32,13 +39,22 @@ export function createGrantRoutes({ agents, grants }: { agents: Agents; grants: 
     return shown(await agents.find(_id))
   }
 
+  async function shown(agent: AgentDocument): Promise<RouteAnswer> {
+    const { _id, permissions, granted_by, granted_at } = agent
+    const set = granted_by && granted_at ? { set: { by: granted_by, at: granted_at.toISOString() } } : {}
+    const flags = await recordsOf({ type: 'agent', id: _id }, (flag) => grantOf(agent, flag))
+    return { status: 200, body: { ...permissions, ...set, flags }, etag: etagOf(permissions) }
+  }
+
   return [
     { method: 'GET', path: '/agents/:id/permissions', access: 'principal', scope: null, handle: show },
     { method: 'PUT', path: '/agents/:id/permissions', access: 'principal', scope: 'agent', handle: change },
   ]
 }
 
-function shown({ permissions, granted_by, granted_at }: AgentDocument): RouteAnswer {
-  const set = granted_by && granted_at ? { set: { by: granted_by, at: granted_at.toISOString() } } : {}
-  return { status: 200, body: { ...permissions, ...set }, etag: etagOf(permissions) }
+/** What nobody changed is as the hub gave it at the registration. */
+function grantOf({ granted, granted_by, granted_at, created_at }: AgentDocument, flag: PermissionFlag): { by: By; at: string } {
+  const whole = granted === undefined && granted_by && granted_at ? { by: granted_by, at: granted_at } : undefined
+  const { by, at } = granted?.[flag] ?? whole ?? { by: byOf(system), at: created_at }
+  return { by, at: at.toISOString() }
 }

@@ -1,4 +1,4 @@
-import { type By, ParleyError, type Permissions } from '../../../shared/protocol/index.ts'
+import { type By, ParleyError, type Permissions, permissionFlags } from '../../../shared/protocol/index.ts'
 import type { Clock } from '../../core/clock.ts'
 import { type Audit, recordThenAct } from '../../pipeline/audit.ts'
 import type { Fired } from '../../pipeline/background/timers.ts'
@@ -61,7 +61,10 @@ export function createGrants({
       const agent = await agents.findOne({ _id: id })
       if (agent === null) throw new ParleyError('NOT_FOUND')
       seen(agent.permissions)
-      const $set = { permissions: { ...agent.permissions, ...patch }, granted_by: by, granted_at: new Date(clock.now()) }
+      const at = new Date(clock.now())
+      const changed_flags = permissionFlags.filter((flag) => (patch[flag] ?? agent.permissions[flag]) !== agent.permissions[flag])
+      const granted = { ...agent.granted, ...Object.fromEntries(changed_flags.map((flag) => [flag, { by, at }])) }
+      const $set = { permissions: { ...agent.permissions, ...patch }, granted_by: by, granted_at: at, granted }
       const changed = await agents.findOneAndUpdate({ _id: id, rev: agent.rev }, { $set, $inc: { rev: 1 } }, { returnDocument: 'after' })
       if (changed !== null) return changed
     }

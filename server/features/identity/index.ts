@@ -7,7 +7,7 @@ import type { Route } from '../../pipeline/http/route.ts'
 import { type Authenticated, createUsers, type UserSettings } from '../users/index.ts'
 import { createAgentRoutes } from './agent-routes.ts'
 import { createAgents } from './agents.ts'
-import { createGrantRoutes } from './grant-routes.ts'
+import { createGrantRoutes, type GrantRouteDeps } from './grant-routes.ts'
 import { createGrants, type GrantsTeller } from './grants.ts'
 import { createAgentKeys } from './keys/agent-keys.ts'
 import { createKeyEndings, type KeyEndings, type KeyEnds } from './keys/key-endings.ts'
@@ -78,12 +78,14 @@ export function createIdentity({
   clock,
   audit,
   settings,
+  permissionRecords,
   onTrouble,
 }: {
   connection: Connection
   clock: Clock
   audit: Audit
   settings: IdentitySettings
+  permissionRecords: GrantRouteDeps['recordsOf']
   onTrouble(what: string, cause: unknown): void
 }): Identity {
   const model = createModel(connection)
@@ -119,7 +121,7 @@ export function createIdentity({
   return {
     routes: [
       ...createAgentRoutes({ agents, showsCookie: users.showsCookie }),
-      ...createGrantRoutes({ agents, grants }),
+      ...createGrantRoutes({ agents, grants, recordsOf: permissionRecords }),
       ...createKeyRoutes({ model, agents, keys, clock }),
       ...users.routes,
     ],

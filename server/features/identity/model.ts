@@ -1,5 +1,14 @@
 import { type Connection, type mongo, Schema } from 'mongoose'
-import type { By, KeyEndReason, KeyHistoryType, KeyScope, Permissions, Profile, RatesPatch } from '../../../shared/protocol/index.ts'
+import type {
+  By,
+  KeyEndReason,
+  KeyHistoryType,
+  KeyScope,
+  PermissionFlag,
+  Permissions,
+  Profile,
+  RatesPatch,
+} from '../../../shared/protocol/index.ts'
 
 export interface AgentDocument {
   _id: string
@@ -12,6 +21,8 @@ export interface AgentDocument {
   /** Who set them last; absent = they are those of registration. */
   granted_by?: By
   granted_at?: Date
+  /** The same for each flag that was ever changed. */
+  granted?: Partial<Record<PermissionFlag, { by: By; at: Date }>>
   /** Every room knows them as of this `rev`. */
   grants_told?: number
   created_at: Date

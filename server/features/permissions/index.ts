@@ -1,2 +1,3 @@
 export { grantAgent, permitContract } from './change-permissions.ts'
 export { permissionRoutes } from './routes.ts'
+export { createPermissionUses, type PermissionUses } from './uses.ts'

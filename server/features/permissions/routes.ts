@@ -1,4 +1,4 @@
-import { http, idSchema, ParleyError, type RoomView } from '../../../shared/protocol/index.ts'
+import { type By, http, idSchema, ParleyError, type PermissionFlag, type RoomView } from '../../../shared/protocol/index.ts'
 import { authorize } from '../../core/access/authorize.ts'
 import { inForce } from '../../core/access/permit.ts'
 import { etagOf } from '../../pipeline/http/conditional.ts'
@@ -7,9 +7,10 @@ import type { Log } from '../../pipeline/log/log.ts'
 import { type RecordFrame, streamOf } from '../../pipeline/log/record.ts'
 import { parse } from '../../pipeline/parse.ts'
 import { permitContract } from './change-permissions.ts'
+import type { PermissionUses } from './uses.ts'
 
 /** What a contract permits its provider's agent, for its parties and staff. */
-export function permissionRoutes({ log, record }: { log: Log; record: RecordFrame }): Route[] {
+export function permissionRoutes({ log, record, uses }: { log: Log; record: RecordFrame; uses: PermissionUses }): Route[] {
   async function enter(request: RouteRequest) {
     const id = idSchema.safeParse(request.params['id'])
     if (!id.success) throw new ParleyError('NOT_FOUND')
@@ -19,8 +20,8 @@ export function permissionRoutes({ log, record }: { log: Log; record: RecordFram
   }
 
   async function show(request: RouteRequest) {
-    const { room } = await enter(request)
-    return { status: 200, body: shown(room), etag: etagOf(room.permissions) }
+    const { contract_id, room } = await enter(request)
+    return shown(contract_id, room)
   }
 
   async function change(request: RouteRequest) {
@@ -30,16 +31,28 @@ export function permissionRoutes({ log, record }: { log: Log; record: RecordFram
     const frame = { contract_id, permissions, request_id: request.new_id, ...(if_match === undefined ? {} : { if_match }) }
     await record(permitContract, frame, principalOf(request))
     const { room } = await log.open(streamOf(contract_id))
-    return { status: 200, body: shown(room), etag: etagOf(room.permissions) }
+    return shown(contract_id, room)
+  }
+
+  /** The version is that of the flags alone: what used one last is no reason to refuse a change. */
+  async function shown(contract_id: string, room: RoomView) {
+    const { grants, set } = room.access ?? {}
+    const opened = await openedBy(contract_id)
+    const grantOf = (flag: PermissionFlag) => set?.contract?.[flag] ?? opened
+    const flags = await uses.records({ type: 'contract', id: contract_id }, grantOf)
+    const more = { ...(grants ? { agent: grants } : {}), ...(set ? { set } : {}), flags }
+    return { status: 200, body: { ...room.permissions, in_force: inForce(room), ...more }, etag: etagOf(room.permissions) }
+  }
+
+  /** What nobody changed is as the contract was opened with. */
+  async function openedBy(contract_id: string): Promise<{ by: By; at: string }> {
+    const [first] = (await log.page(streamOf(contract_id), 0, 1)).events
+    if (first === undefined) throw new Error(`the log of ${contract_id} has no beginning`)
+    return { by: first.event.by, at: first.event.at }
   }
 
   return [
     { method: 'GET', path: '/contracts/:id/permissions', access: 'principal', scope: 'rooms:read', handle: show },
     { method: 'PUT', path: '/contracts/:id/permissions', access: 'principal', scope: 'rooms:write', handle: change },
   ]
-}
-
-function shown(room: RoomView) {
-  const { grants, set } = room.access ?? {}
-  return { ...room.permissions, in_force: inForce(room), ...(grants ? { agent: grants } : {}), ...(set ? { set } : {}) }
 }

@@ -3,6 +3,7 @@ import { bySchema, idSchema, permissionsPatchSchema, permissionsSchema, timeSche
 import { profileSchema } from '../profile.ts'
 import { keyScopeSchema } from '../scopes.ts'
 import { keyEndReasons } from '../states.ts'
+import { flagRecordsSchema } from './flag-records.ts'
 import { pageOf, pageQuery } from './lists.ts'
 import { ratesPatchSchema } from './rates.ts'
 
@@ -28,7 +29,10 @@ const agentSchema = z.object({
 })
 
 /** All flags, and who set them last since registration. */
-const grantedSchema = permissionsSchema.extend({ set: z.object({ by: bySchema, at: timeSchema }).exactOptional() })
+const grantedSchema = permissionsSchema.extend({
+  set: z.object({ by: bySchema, at: timeSchema }).exactOptional(),
+  flags: flagRecordsSchema,
+})
 
 /** Shown once: the key is in no other answer. */
 const issuedSchema = z.object({

@@ -3,6 +3,7 @@ import { wireEventSchema } from '../log/events.ts'
 import { epochSchema, idSchema, permissionsPatchSchema, permissionsSchema, seqSchema, timeSchema, valueSchema } from '../primitives.ts'
 import { contractStates } from '../states.ts'
 import { accessViewSchema } from '../views.ts'
+import { flagRecordsSchema } from './flag-records.ts'
 import { agentHttp } from './http-agents.ts'
 import { auditHttp } from './http-audit.ts'
 import { userHttp } from './http-users.ts'
@@ -13,6 +14,7 @@ const permittedSchema = permissionsSchema.extend({
   in_force: permissionsSchema,
   agent: permissionsSchema.exactOptional(),
   set: accessViewSchema.shape.set,
+  flags: flagRecordsSchema,
 })
 
 export const http = {

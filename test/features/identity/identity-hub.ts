@@ -140,7 +140,10 @@ export function identityWithoutDatabase(settings: Partial<IdentitySettings>) {
   const connection: Connection = mongoose.createConnection()
   connection.config.bufferTimeoutMS = 20
   const usual = { secret: SECRET, operator_token: OPERATOR_TOKEN, public_url: 'http://127.0.0.1:6767', dev_mode: false }
-  return createIdentity({ connection, clock: systemClock, audit: noAudit, settings: { ...usual, ...settings }, onTrouble: () => {} })
+  return createIdentity({
+    ...{ connection, clock: systemClock, audit: noAudit, settings: { ...usual, ...settings }, onTrouble: () => {} },
+    permissionRecords: () => Promise.reject(new Error('nobody asks for permissions here')),
+  })
 }
 
 /** What a key ends with: the CRC-32 of the rest, in base62. */

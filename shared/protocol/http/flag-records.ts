@@ -1,0 +1,30 @@
+import { z } from 'zod'
+import { bySchema, idSchema, type permissionFlags, seqSchema, timeSchema } from '../primitives.ts'
+
+/** What used a permission last: a frame or a route, in which contract, and the event that it made. */
+const useSchema = z.object({ at: timeSchema, what: z.string(), contract_id: idSchema, seq: seqSchema.exactOptional() })
+
+/** What was last refused for want of it, and whose the missing permission was. */
+const refusalSchema = z.object({ at: timeSchema, what: z.string(), contract_id: idSchema, denied_by: z.enum(['agent', 'contract', 'key']) })
+
+/** What has become of a permission. Of another hub's doings it may be half a minute old, and a crash forgets as much. */
+const flagRecordSchema = z.object({
+  /** Who set it as it is, and when. */
+  granted_by: bySchema,
+  granted_at: timeSchema,
+  last_used: useSchema.nullable(),
+  refusals: z.int(),
+  last_refused: refusalSchema.nullable(),
+})
+
+export const flagRecordsSchema = z.object({
+  can_read_attachments: flagRecordSchema,
+  can_access_web: flagRecordSchema,
+  can_run_code_sandbox: flagRecordSchema,
+  can_message_requester: flagRecordSchema,
+} satisfies Record<(typeof permissionFlags)[number], typeof flagRecordSchema>)
+
+export type FlagUse = z.infer<typeof useSchema>
+export type FlagRefusal = z.infer<typeof refusalSchema>
+export type FlagRecord = z.infer<typeof flagRecordSchema>
+export type FlagRecords = z.infer<typeof flagRecordsSchema>
