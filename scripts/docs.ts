@@ -11,10 +11,13 @@ import {
   errors,
   eventData,
   frames,
+  type HttpRow,
+  http,
   pushes,
   type ScopeRow,
   scopeTable,
 } from '../shared/protocol/index.ts'
+import { routeCells } from './lib/route-cells.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -102,6 +105,7 @@ const sections: Record<string, Record<string, () => string>> = {
       ])
       return table(['policy', 'counts', 'default'], rows)
     },
+    routes: () => table(['route', 'who', 'what comes of it'], Object.entries<HttpRow>(http).map(routeCells)),
     settings: () =>
       table(
         ['setting', 'default', ''],

@@ -25,6 +25,7 @@ import {
   fieldErrorSchema,
   floorSchema,
   frames,
+  type HttpRow,
   hashSchema,
   http,
   idSchema,
@@ -86,7 +87,7 @@ const parts = {
   FieldError: fieldErrorSchema,
 } satisfies Record<string, z.ZodType>
 
-const routes: Record<string, Record<string, z.ZodType>> = http
+const routes: Record<string, HttpRow> = http
 
 /** The document, always the same for the same protocol: names stand in the order of the tables they come from. */
 export function protocolDocument(): Json {
@@ -111,9 +112,15 @@ function namedSchemas(): Map<string, z.ZodType> {
   for (const [type, data] of Object.entries(eventData)) schemas.set(`event.${type}`, data)
   for (const [type, push] of Object.entries(pushes)) schemas.set(`push.${type}`, push)
   for (const [route, sides] of Object.entries(routes)) {
-    for (const [side, schema] of Object.entries(sides)) schemas.set(routeName(route, side), schema)
+    for (const [side, schema] of schemasOf(sides)) schemas.set(routeName(route, side), schema)
   }
   return schemas
+}
+
+function schemasOf({ query, body, answer }: HttpRow): [string, z.ZodType][] {
+  return Object.entries({ query, body, answer }).flatMap(([side, schema]) =>
+    schema === undefined ? [] : [[side, schema] as [string, z.ZodType]],
+  )
 }
 
 function definitions(schemas: Map<string, z.ZodType>): Json {
@@ -169,7 +176,10 @@ function plainData(): Json {
     frames: mapValues(frames, (_, type) => ({ payload: refTo(`frame.${type}`), ack: refTo(`ack.${type}`) })),
     events: mapValues(eventData, (_, type) => refTo(`event.${type}`)),
     pushes: mapValues(pushes, (_, type) => refTo(`push.${type}`)),
-    http: mapValues(routes, (sides, route) => mapValues(sides, (_, side) => refTo(routeName(route, side)))),
+    http: mapValues(routes, (row, route) => ({
+      ...Object.fromEntries(schemasOf(row).map(([side]) => [side, refTo(routeName(route, side))])),
+      ...{ status: row.status ?? 200, refuses: row.refuses ?? [] },
+    })),
   }
 }
 

@@ -176,7 +176,7 @@ export async function composeHub({
     })
     const writes = createWriteGate(() => ready)
     const documented = [...health, ...identity.routes, ...features.routes].map(writes.guard)
-    const routes = [...documented, ...openApiRoutes({ routes: documented, schemas: http, version, public_url })]
+    const routes = [...documented, ...openApiRoutes({ routes: documented, rows: http, version, public_url })]
     listening.serve(
       composeHttp({
         ...{ routes, connection, redis: cluster?.redis, rates, addressOf, onTurnedAway, clock, logEvent, onTrouble },

@@ -95,7 +95,6 @@ describe('the documents', () => {
       const response = await fetch(hub.url + path, { method })
       expect(response.status, row).to.not.be.oneOf([404, 405])
     }
-    const told = rows.concat(['GET /livez', 'GET /readyz'])
-    expect(new Set(hub.routes)).to.deep.equal(new Set(told))
+    expect([...hub.routes].sort()).to.deep.equal([...rows].sort())
   })
 })

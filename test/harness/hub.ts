@@ -10,6 +10,7 @@ import { defaultLadder, type Ladder } from '../../server/gateway/delivery/slow-c
 import type { LogEvent } from '../../server/gateway/logger.ts'
 import type { Pings } from '../../server/gateway/socket/sockets.ts'
 import { defaultLimits, type Limits, type Rates } from '../../shared/protocol/index.ts'
+import { watchAnswers } from './watch-answers.ts'
 import { wideRates } from './wide-rates.ts'
 
 export interface Trouble {
@@ -118,6 +119,8 @@ export async function startHub({
     ...(fanOut === undefined ? {} : { fanOut }),
   })
 
+  const unwatch = await watchAnswers(hub)
+
   async function fetchJson(method: string, path: string, { body, bearer }: { body?: unknown; bearer?: string | undefined }) {
     const response = await fetch(hub.url + path, {
       method,
@@ -138,6 +141,7 @@ export async function startHub({
     get: (path, bearer) => fetchJson('GET', path, { bearer }),
     close: async () => {
       await hub.close()
+      unwatch()
       if (like === undefined) await rm(data_dir, { recursive: true, force: true })
     },
   }

@@ -1,10 +1,15 @@
 import { stopTestDatabase } from './hub.ts'
 import { throwLifeline } from './lifeline.ts'
+import { noteTest, requireFitting } from './watch-answers.ts'
 
 throwLifeline()
 
 export const mochaHooks = {
+  beforeEach(this: Mocha.Context) {
+    noteTest(this.currentTest?.fullTitle())
+  },
   async afterAll() {
     await stopTestDatabase()
+    requireFitting()
   },
 }

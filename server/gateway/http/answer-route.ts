@@ -40,8 +40,8 @@ export function createAnswerRoute(deps: HttpDeps) {
 
   async function carryOut(route: Route, { request, response }: { request: Request; response: Response }, asked: Asked): Promise<void> {
     const principal = await admit(route, { request, response, asked })
-    // Only now: who may not ask costs no parsing.
-    const body = await readBody(request, response)
+    // Only now: who may not ask costs no parsing. What comes with a GET means nothing (RFC 9110, 9.3.1).
+    const body = route.method === 'GET' ? undefined : await readBody(request, response)
     const { params, query, headers, path } = request
     const known = params as Record<string, string>
     const answer = await handleOnce(route, {

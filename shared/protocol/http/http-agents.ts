@@ -4,6 +4,7 @@ import { profileSchema } from '../profile.ts'
 import { keyScopeSchema } from '../scopes.ts'
 import { keyEndReasons } from '../states.ts'
 import { flagRecordsSchema } from './flag-records.ts'
+import type { HttpRow } from './http-row.ts'
 import { pageOf, pageQuery } from './lists.ts'
 import { ratesPatchSchema } from './rates.ts'
 
@@ -88,22 +89,60 @@ const historySchema = z.object({
 
 export const agentHttp = {
   'POST /agents': {
+    who: 'anyone',
+    about: 'an agent; the key is shown this once and stored as an HMAC only; the address is `0x` and 40 hex digits',
+    status: 201,
+    refuses: ['UNAUTHENTICATED'],
     body: z.object({ name: nameSchema, wallet_address: walletSchema.exactOptional() }),
     answer: z.object({ agent_id: idSchema, api_key: z.string(), warnings: z.array(z.string()) }),
   },
   'GET /agents': {
+    who: 'principal',
+    about: 'a list: of staff all agents, of others what they own, of an agent itself',
     query: z.strictObject(pageQuery(['created_at'])),
     answer: pageOf(agentSchema),
   },
-  'GET /agents/:id': { answer: agentSchema },
+  'GET /agents/:id': {
+    who: 'principal',
+    about: 'its name; its owner, wallet and permissions for itself, its owner and staff',
+    versioned: true,
+    answer: agentSchema,
+  },
   'PATCH /agents/:id': {
+    who: 'the agent itself',
+    about: 'the agent with another name or wallet',
+    versioned: true,
     body: z.strictObject({ name: nameSchema.exactOptional(), wallet_address: walletSchema.nullable().exactOptional() }),
     answer: agentSchema,
   },
-  'GET /agents/:id/permissions': { answer: grantedSchema },
-  'PUT /agents/:id/permissions': { body: permissionsPatchSchema, answer: grantedSchema },
-  'POST /agents/:id/claim': { body: z.object({ api_key: apiKeySchema }), answer: agentSchema },
+  'GET /agents/:id/permissions': {
+    who: 'the agent, its owner, staff',
+    about:
+      'what it may do at most; under `flags` who set each, when, what used it last, what was refused; the `ETag` is of the flags alone',
+    versioned: true,
+    refuses: ['PERMISSION_DENIED'],
+    answer: grantedSchema,
+  },
+  'PUT /agents/:id/permissions': {
+    who: 'its owner, staff',
+    about: 'all flags; an event in every open contract',
+    versioned: true,
+    body: permissionsPatchSchema,
+    answer: grantedSchema,
+  },
+  'POST /agents/:id/claim': {
+    who: 'a user',
+    about: 'becomes the owner of an agent that nobody owns',
+    versioned: true,
+    refuses: ['ALREADY_EXISTS'],
+    body: z.object({ api_key: apiKeySchema }),
+    answer: agentSchema,
+  },
   'POST /agents/:id/keys': {
+    who: 'the agent, its owner, admin',
+    about: 'another key, shown this once; `rates` are given by an admin; docs/PROTOCOL.md says what a `profile` is',
+    status: 201,
+    refuses: ['KEY_LIMIT_REACHED', 'PROFILE_VIOLATED'],
     body: z.strictObject({
       name: nameSchema.exactOptional(),
       scopes: z.array(keyScopeSchema).min(1).max(20).exactOptional(),
@@ -114,16 +153,32 @@ export const agentHttp = {
     answer: issuedSchema,
   },
   'GET /agents/:id/keys': {
+    who: 'the agent, its owner, staff',
+    about: 'a list, ended ones too',
     query: z.strictObject(pageQuery(['created_at'])),
     answer: pageOf(agentKeySchema),
   },
   'POST /agents/:id/keys/:key_id/rotations': {
+    who: 'the agent, its owner, admin',
+    about: "the key in its place, shown this once; the old one ends so long after the new one's first use, with 0 at once",
+    status: 201,
+    refuses: ['KEY_NOT_ACTIVE', 'PROFILE_VIOLATED'],
     body: z.strictObject({ grace_period_s: z.int().min(0).max(LONGEST_GRACE_S), reason: reasonSchema.exactOptional() }),
     answer: issuedSchema,
   },
-  'DELETE /agents/:id/keys/:key_id': { query: z.strictObject({ reason: reasonSchema.exactOptional() }) },
-  'GET /agents/:id/keys/:key_id/history': { answer: historySchema },
-} as const
+  'DELETE /agents/:id/keys/:key_id': {
+    who: 'the agent, its owner, staff',
+    about: 'the key is good no more; it stays in the list and its history',
+    status: 204,
+    refuses: ['LAST_KEY'],
+    query: z.strictObject({ reason: reasonSchema.exactOptional() }),
+  },
+  'GET /agents/:id/keys/:key_id/history': {
+    who: 'the agent, its owner, staff',
+    about: 'what became of it, when, by whom and why',
+    answer: historySchema,
+  },
+} as const satisfies Record<string, HttpRow>
 
 export type AgentAnswer = z.infer<typeof agentSchema>
 export type AgentKeyAnswer = z.infer<typeof agentKeySchema>

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { auditActorSchema, auditSubjectSchema, checkpointKeySchema, checkpointSchema, logVerdictSchema } from '../log/audit.ts'
 import { severities } from '../log/audit-types.ts'
 import { idSchema, seqSchema, timeSchema } from '../primitives.ts'
+import type { HttpRow } from './http-row.ts'
 import { count, pageOf, pageQuery } from './lists.ts'
 
 const name = z.string().min(1).max(200)
@@ -48,6 +49,10 @@ export const auditFilters = {
 
 export const auditHttp = {
   'GET /audit': {
+    who: 'staff; the owner of `agent_id`',
+    about:
+      "a list of what the audit trail holds: who signed in, what keys and permissions became, what was refused, and the rooms' tool calls; newest first",
+    refuses: ['PERMISSION_DENIED', 'NOT_FOUND'],
     query: z.strictObject({
       ...pageQuery(['at']),
       ...auditFilters,
@@ -58,6 +63,10 @@ export const auditHttp = {
   },
   /** Lines of JSON (`auditExportLineSchema`), as many as there are. */
   'GET /audit/export': {
+    who: 'staff',
+    about: 'the trail as lines of JSON, each event as it was sealed, with its checkpoints',
+    media: 'application/x-ndjson',
+    refuses: ['PERMISSION_DENIED'],
     query: z
       .strictObject({
         stream: z
@@ -72,9 +81,24 @@ export const auditHttp = {
       }),
   },
   'GET /audit/verify': {
+    who: 'staff',
+    about: 'every stream of the trail, hashed anew',
+    refuses: ['PERMISSION_DENIED'],
     answer: z.object({ ok: z.boolean(), streams: z.array(z.object({ stream: z.string(), ...logVerdictSchema.shape })) }),
   },
-  'GET /audit/keys': { answer: z.object({ keys: z.array(checkpointKeySchema) }) },
-  'GET /contracts/:id/log/verify': { answer: logVerdictSchema },
-  'GET /contracts/:id/log/checkpoints': { answer: z.object({ items: z.array(checkpointSchema) }) },
-} as const
+  'GET /audit/keys': {
+    who: 'anyone',
+    about: 'the public keys (JWK, Ed25519) that checkpoints are signed with',
+    answer: z.object({ keys: z.array(checkpointKeySchema) }),
+  },
+  'GET /contracts/:id/log/verify': {
+    who: 'parties, staff',
+    about: 'the log, hashed anew from the database; `first_bad` is the seq at which it breaks',
+    answer: logVerdictSchema,
+  },
+  'GET /contracts/:id/log/checkpoints': {
+    who: 'parties, staff',
+    about: 'the places of the log that the hub has signed',
+    answer: z.object({ items: z.array(checkpointSchema) }),
+  },
+} as const satisfies Record<string, HttpRow>

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { idSchema, timeSchema } from '../primitives.ts'
 import { userRoles, userStatuses } from '../states.ts'
+import type { HttpRow } from './http-row.ts'
 import { pageOf, pageQuery } from './lists.ts'
 import { PASSWORD_MIN_CHARS, PASSWORD_MOST_BYTES, passwordBytes } from './password-bounds.ts'
 
@@ -50,15 +51,31 @@ const session = z.object({
 /** The routes of humans: who they are and how they sign in. */
 export const userHttp = {
   'POST /users': {
+    who: 'operator',
+    about:
+      'a user; a password has at least 10 characters and at most 72 bytes; roles: `requester`, `provider`, and for staff `reviewer`, `admin` (an operator)',
+    status: 201,
+    refuses: ['ALREADY_EXISTS'],
     body: z.object({ email: emailSchema, name: nameSchema, password: passwordSchema, roles: rolesSchema }),
     answer: z.object({ user_id: idSchema }),
   },
   'GET /users': {
+    who: 'operator',
+    about: 'a list',
     query: z.strictObject({ ...pageQuery(['created_at']), status: z.enum(userStatuses).exactOptional() }),
     answer: pageOf(user),
   },
-  'GET /users/:id': { answer: user },
+  'GET /users/:id': {
+    who: 'operator',
+    about: 'the user; `reset_asked_at` when a new password was asked for',
+    versioned: true,
+    answer: user,
+  },
   'PATCH /users/:id': {
+    who: 'operator',
+    about: 'the same; `status` is `active` or `disabled`, which signs the user out everywhere',
+    versioned: true,
+    refuses: ['OPERATOR_KEPT'],
     body: z.strictObject({
       name: nameSchema.exactOptional(),
       roles: rolesSchema.exactOptional(),
@@ -67,27 +84,117 @@ export const userHttp = {
     answer: user,
   },
   'PUT /users/me/password': {
+    who: 'a user',
+    about: 'ends all sessions; the answer holds a new one',
+    refuses: ['PERMISSION_DENIED', 'PASSWORD_WRONG'],
     body: z.object({ current_password: typedPassword, new_password: passwordSchema }),
     answer: z.union([tokens, signedIn]),
   },
-  'POST /users/:id/password-reset-links': { answer: link },
-  'POST /sessions': { body: credentials, answer: tokens },
-  'POST /sessions/browser': { body: credentials, answer: signedIn },
-  'POST /sessions/refresh': { body: z.object({ refresh_token: z.string().max(200) }), answer: tokens },
-  'GET /sessions': { query: z.strictObject(pageQuery(['created_at'])), answer: pageOf(session) },
-  'DELETE /sessions': { query: z.strictObject({ keep: z.enum(['current']).exactOptional() }) },
-  'POST /sign-in-links': { body: z.object({ user_id: idSchema.exactOptional() }), answer: link },
-  'POST /sign-in-links/redeem': { body: tokenBody, answer: signedIn },
+  'POST /users/:id/password-reset-links': {
+    who: 'operator',
+    about: 'a link that works once, within a day',
+    status: 201,
+    refuses: ['USER_STATUS'],
+    answer: link,
+  },
+  'POST /sessions': {
+    who: 'anyone',
+    about: '`expires_in` is in seconds: 900; the refresh token lives 30 days',
+    refuses: ['UNAUTHENTICATED'],
+    body: credentials,
+    answer: tokens,
+  },
+  'POST /sessions/browser': {
+    who: 'anyone',
+    about: "signs in: the console's cookie comes with it",
+    refuses: ['UNAUTHENTICATED'],
+    body: credentials,
+    answer: signedIn,
+  },
+  'POST /sessions/refresh': {
+    who: 'anyone',
+    about: 'new tokens; a refresh token works once',
+    refuses: ['UNAUTHENTICATED'],
+    body: z.object({ refresh_token: z.string().max(200) }),
+    answer: tokens,
+  },
+  'GET /sessions': {
+    who: 'a user',
+    about: "a list of one's own",
+    refuses: ['PERMISSION_DENIED'],
+    query: z.strictObject(pageQuery(['created_at'])),
+    answer: pageOf(session),
+  },
+  'DELETE /sessions': {
+    who: 'a user',
+    about: "ends all of one's own, and every link that would open one; with `keep=current` all but the one that asks",
+    status: 204,
+    refuses: ['PERMISSION_DENIED'],
+    query: z.strictObject({ keep: z.enum(['current']).exactOptional() }),
+  },
+  'DELETE /sessions/current': { who: 'a user', about: 'signs out', status: 204, refuses: ['NOT_FOUND'] },
+  'DELETE /sessions/:id': { who: 'a user', about: "ends one of one's own", status: 204, refuses: ['PERMISSION_DENIED'] },
+  'POST /sign-in-links': {
+    who: 'operator',
+    about: 'a link that works once',
+    status: 201,
+    refuses: ['NOT_FOUND', 'USER_STATUS'],
+    body: z.object({ user_id: idSchema.exactOptional() }),
+    answer: link,
+  },
+  'POST /sign-in-links/redeem': {
+    who: 'anyone',
+    about: "signs in: the console's cookie comes with it",
+    refuses: ['UNAUTHENTICATED'],
+    body: tokenBody,
+    answer: signedIn,
+  },
   'POST /invitations': {
+    who: 'operator',
+    about: 'a user without a password, and a link that works once, within 7 days',
+    status: 201,
+    refuses: ['ALREADY_EXISTS'],
     body: z.object({ email: emailSchema, name: nameSchema, roles: rolesSchema }),
     answer: link.extend({ user_id: idSchema }),
   },
-  'POST /invitations/look': { body: tokenBody, answer: whose },
-  'POST /invitations/redeem': { body: passwordByToken, answer: signedIn },
-  'POST /password-resets': { body: z.object({ email: z.string().max(254) }), answer: z.object({}) },
-  'POST /password-resets/look': { body: tokenBody, answer: whose },
-  'POST /password-resets/redeem': { body: passwordByToken, answer: signedIn },
+  'POST /invitations/look': {
+    who: 'anyone',
+    about: 'whose link it is, without using it',
+    refuses: ['UNAUTHENTICATED'],
+    body: tokenBody,
+    answer: whose,
+  },
+  'POST /invitations/redeem': {
+    who: 'anyone',
+    about: "signs in: the console's cookie comes with it",
+    refuses: ['UNAUTHENTICATED'],
+    body: passwordByToken,
+    answer: signedIn,
+  },
+  'POST /password-resets': {
+    who: 'anyone',
+    about: 'the same, whoever it is; an operator sees that it was asked',
+    status: 202,
+    body: z.object({ email: z.string().max(254) }),
+    answer: z.object({}),
+  },
+  'POST /password-resets/look': {
+    who: 'anyone',
+    about: 'whose link it is, without using it',
+    refuses: ['UNAUTHENTICATED'],
+    body: tokenBody,
+    answer: whose,
+  },
+  'POST /password-resets/redeem': {
+    who: 'anyone',
+    about: "signs in: the console's cookie comes with it",
+    refuses: ['UNAUTHENTICATED'],
+    body: passwordByToken,
+    answer: signedIn,
+  },
   'GET /me': {
+    who: 'principal',
+    about: 'who you are to the hub',
     answer: z.object({ id: z.string(), kind: z.enum(['user', 'agent']), name: z.string(), roles: z.array(z.enum(userRoles)) }),
   },
-} as const
+} as const satisfies Record<string, HttpRow>

@@ -6,6 +6,8 @@ import { accessViewSchema } from '../views.ts'
 import { flagRecordsSchema } from './flag-records.ts'
 import { agentHttp } from './http-agents.ts'
 import { auditHttp } from './http-audit.ts'
+import { hubHttp } from './http-hub.ts'
+import type { HttpRow } from './http-row.ts'
 import { userHttp } from './http-users.ts'
 import { count, pageOf, pageQuery } from './lists.ts'
 
@@ -19,9 +21,12 @@ const permittedSchema = permissionsSchema.extend({
 
 export const http = {
   ...agentHttp,
-  ...auditHttp,
   ...userHttp,
   'POST /contracts': {
+    who: 'operator, or that requester',
+    about: 'a contract with its room; see below',
+    status: 201,
+    refuses: ['PERMISSION_DENIED'],
     body: z.object({
       title: z.string().trim().min(1).max(300),
       requester_id: idSchema,
@@ -32,6 +37,9 @@ export const http = {
     answer: z.object({ contract_id: idSchema }),
   },
   'GET /contracts/:id': {
+    who: 'parties, staff',
+    about: 'the contract, with `head` and `epoch` of its log',
+    versioned: true,
     answer: z.object({
       contract_id: idSchema,
       title: z.string(),
@@ -48,6 +56,8 @@ export const http = {
     }),
   },
   'GET /contracts': {
+    who: 'principal',
+    about: 'a list of those that you are a party to, with the names of the two; staff see all',
     query: z.strictObject({
       ...pageQuery(['opened_at']),
       state: z.enum(contractStates).exactOptional(),
@@ -69,9 +79,24 @@ export const http = {
       }),
     ),
   },
-  'GET /contracts/:id/permissions': { answer: permittedSchema },
-  'PUT /contracts/:id/permissions': { body: permissionsPatchSchema, answer: permittedSchema },
+  'GET /contracts/:id/permissions': {
+    who: 'parties, staff',
+    about:
+      "the contract's flags, those in force, the agent's, who set them last; under `flags` of each of the contract's who set it, when, what used it last, what was refused",
+    versioned: true,
+    answer: permittedSchema,
+  },
+  'PUT /contracts/:id/permissions': {
+    who: 'requester, staff',
+    about: 'the same; an event',
+    versioned: true,
+    refuses: ['CONTRACT_ENDED'],
+    body: permissionsPatchSchema,
+    answer: permittedSchema,
+  },
   'GET /contracts/:id/events': {
+    who: 'parties, staff',
+    about: 'at most 500 or 128 KB, in the order of `seq`, behind `after`; `head` says whether there are more',
     query: z.strictObject({
       after: count({ min: 0, max: 999_999_999_999, fallback: 0 }),
       limit: count({ min: 1, max: 500, fallback: 200 }),
@@ -79,9 +104,18 @@ export const http = {
     answer: z.object({ events: z.array(wireEventSchema), head: seqSchema, epoch: epochSchema }),
   },
   'GET /contracts/:id/search': {
+    who: 'parties, staff',
+    about: 'a list of the events with all the words, newest first',
     query: z.strictObject({ q: z.string().trim().min(1).max(200), ...pageQuery(['seq']) }),
     answer: pageOf(wireEventSchema),
   },
-} as const
+  'GET /contracts/:id/calls/:call_id/text': {
+    who: 'parties, staff',
+    about: 'the streamed output of a call, as text; `X-Content-SHA256` is its seal when the call has ended',
+    media: 'text/plain',
+  },
+  ...auditHttp,
+  ...hubHttp,
+} as const satisfies Record<string, HttpRow>
 
 export type ContractSummary = z.infer<(typeof http)['GET /contracts/:id']['answer']>

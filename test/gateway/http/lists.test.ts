@@ -92,9 +92,11 @@ describe('lists', () => {
 
   it('[HTTP-11] a total is exact up to 10,000, then says so; count=exact counts on', async () => {
     const connection = await mongoose.createConnection(hub.mongodb_uri, { dbName: hub.database_name }).asPromise()
+    const flags = ['can_read_attachments', 'can_access_web', 'can_run_code_sandbox', 'can_message_requester']
+    const none = Object.fromEntries(flags.map((flag) => [flag, false]))
     const rows = Array.from({ length: 10_001 }, (_, n) => ({
       ...{ _id: `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`, title: 'old', state: 'ended', opened_at: new Date(0) },
-      ...{ requester_id: provider.id, provider_id: provider.id, permissions: {} },
+      ...{ requester_id: provider.id, provider_id: provider.id, permissions: none },
     }))
     await connection.collection<(typeof rows)[number]>('contracts').insertMany(rows.slice(1))
     const { total, total_capped } = (await get('/contracts?state=ended&limit=1', hub.operator_token)).body

@@ -6,25 +6,36 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { expect } from 'chai'
-import { errorCodes, http } from '../../../shared/protocol/index.ts'
+import { type ErrorCode, errorCodes, errors, type HttpRow, http } from '../../../shared/protocol/index.ts'
 import { startHub, type TestHub } from '../../harness/hub.ts'
+import { createJudge } from '../../harness/judge-answers.ts'
 import { api, openContract, type Person, signUp } from '../../harness/people.ts'
 
+interface Media {
+  schema: object
+  example?: unknown
+  examples?: Record<string, { value: unknown }>
+}
 interface Answer {
+  $ref?: string
   headers: Record<string, unknown>
-  content?: Record<string, { schema: object }>
+  content?: Record<string, Media>
 }
 interface Operation {
   operationId: string
   parameters: { name: string; in: string; required: boolean; schema: Record<string, unknown> }[]
-  requestBody?: { content: Record<string, { schema: object }> }
+  requestBody?: { content: Record<string, Media> }
   responses: Record<string, Answer>
   security: object[]
 }
 interface Document {
   openapi: string
   paths: Record<string, Record<string, Operation>>
-  components: { schemas: Record<string, { properties: Record<string, { enum: string[] }> }>; securitySchemes: object }
+  components: {
+    schemas: Record<string, { properties: Record<string, { enum: string[] }> }>
+    responses: Record<string, Answer>
+    securitySchemes: object
+  }
 }
 
 describe('OpenAPI', () => {
@@ -44,6 +55,13 @@ describe('OpenAPI', () => {
       Object.entries(methods).map(([method, operation]) => ({ name: `${method.toUpperCase()} ${path}`, path, operation })),
     )
   const operation = (method: string, path: string) => document.paths[path]?.[method] as Operation
+  const answerOf = ({ responses }: Operation, status: number | string): Answer => {
+    const { $ref, ...whole } = responses[status] as Answer
+    return $ref === undefined ? whole : (document.components.responses[$ref.split('/').at(-1) ?? ''] as Answer)
+  }
+  /** Of all that a status may say. */
+  const codesOf = (told: Operation, status: number) =>
+    Object.keys(answerOf(told, status).content?.['application/problem+json']?.examples ?? {})
 
   it('[HTTP-27] the document tells of exactly the routes that are mounted', () => {
     const mounted = hub.routes.map((route) => route.replaceAll(/:(\w+)/g, '{$1}'))
@@ -65,11 +83,11 @@ describe('OpenAPI', () => {
     const ajv = new Ajv2020({ strict: false, validateFormats: false })
     ajv.addSchema({ $id: 'api', ...document })
     const resolved = (schema: object) => JSON.parse(JSON.stringify(schema).replaceAll('"#/', '"api#/')) as object
-    for (const [route, sides] of Object.entries(http) as [string, Record<string, unknown>][]) {
+    for (const [route, sides] of Object.entries<HttpRow>(http)) {
       const [method = '', path = ''] = route.replaceAll(/:(\w+)/g, '{$1}').split(' ')
       const told = operation(method.toLowerCase(), path)
       const body = told.requestBody?.content['application/json']?.schema
-      const answer = told.responses['2XX']?.content?.['application/json']?.schema
+      const answer = answerOf(told, sides.status ?? 200).content?.['application/json']?.schema
       expect([body !== undefined, answer !== undefined], route).to.deep.equal(['body' in sides, 'answer' in sides])
       for (const schema of [body, answer]) if (schema !== undefined) ajv.compile(resolved(schema))
       expect(
@@ -83,20 +101,62 @@ describe('OpenAPI', () => {
 
   it('[HTTP-27] every code, header and credential stands there', () => {
     expect(document.components.schemas['Problem']?.properties['code']?.enum).to.deep.equal(errorCodes)
-    const { responses, parameters, security } = operation('post', '/contracts')
-    expect(Object.keys(responses['429']?.headers ?? {})).to.include.members([
-      'Retry-After',
-      'RateLimit',
-      'RateLimit-Policy',
-      'X-Correlation-Id',
-    ])
-    expect(Object.keys(responses['2XX']?.headers ?? {})).to.include.members(['Idempotent-Replayed', 'Location', 'traceparent'])
-    expect(Object.keys(operation('get', '/contracts').responses['2XX']?.headers ?? {})).to.include.members(['Link', 'ETag'])
-    expect(parameters.map(({ name }) => name)).to.include('Idempotency-Key')
-    expect(security).to.deep.equal([{ bearer: [] }, { cookie: [], csrf: [] }])
+    const opening = operation('post', '/contracts')
+    const headersOf = (told: Operation, status: number) => Object.keys(answerOf(told, status).headers)
+    expect(headersOf(opening, 429)).to.include.members(['Retry-After', 'RateLimit', 'RateLimit-Policy', 'X-Correlation-Id'])
+    expect(headersOf(opening, 201)).to.include.members(['Idempotent-Replayed', 'Location', 'traceparent', 'RateLimit'])
+    expect(headersOf(operation('get', '/contracts'), 200))
+      .to.include('Link')
+      .and.not.include('ETag')
+    expect(headersOf(operation('get', '/contracts/{id}'), 304)).to.include('ETag')
+    expect(opening.parameters.map(({ name }) => name)).to.include('Idempotency-Key')
+    expect(opening.security).to.deep.equal([{ key: ['rooms:write'] }, { token: [] }, { cookie: [], csrf: [] }])
+    expect(operation('get', '/users').security).to.deep.equal([{ token: ['admin'] }, { cookie: ['admin'] }])
     expect(operation('get', '/health').security).to.deep.equal([])
     expect(operation('post', '/agents').security).to.deep.include({})
-    expect(document.components.securitySchemes).to.have.keys('bearer', 'cookie', 'csrf')
+    expect(document.components.securitySchemes).to.have.keys('key', 'token', 'cookie', 'csrf')
+  })
+
+  it('[HTTP-30] each operation names each status by itself, with exactly the codes that it may say', () => {
+    for (const { name, operation: told } of operations()) {
+      for (const status of Object.keys(told.responses)) {
+        expect(status, name).to.match(/^\d{3}$/)
+        if (Number(status) < 400 || name === 'GET /readyz') continue
+        const codes = codesOf(told, Number(status)) as ErrorCode[]
+        expect(
+          codes.map((code) => errors[code].status),
+          `${name} ${status}`,
+        ).to.deep.equal(codes.map(() => Number(status)))
+        expect(codes, `${name} ${status}`).to.not.deep.equal([])
+      }
+    }
+    const issuing = operation('post', '/agents/{id}/keys')
+    expect(Object.keys(issuing.responses).join(' ')).to.equal('201 400 401 403 404 408 409 413 415 417 422 429 431 500 503')
+    expect([codesOf(issuing, 409), codesOf(issuing, 403)]).to.deep.equal([
+      ['KEY_LIMIT_REACHED', 'REQUEST_IN_FLIGHT'],
+      ['PERMISSION_DENIED', 'PROFILE_VIOLATED', 'ORIGIN_DENIED', 'CSRF_TOKEN_INVALID'],
+    ])
+    expect(Object.keys(operation('get', '/livez').responses).join(' ')).to.equal('200 408 417 431 500 503')
+    expect(Object.keys(operation('delete', '/sessions/{id}').responses))
+      .to.include('204')
+      .and.not.include('200')
+  })
+
+  it('[HTTP-30] every example fits the schema that it stands at', () => {
+    const ajv = new Ajv2020({ strict: false, validateFormats: false })
+    ajv.addSchema({ $id: 'api', ...document })
+    const answers = operations().flatMap(({ operation: told }) => Object.keys(told.responses).map((status) => answerOf(told, status)))
+    const bodies = operations().flatMap(({ operation: told }) => told.requestBody ?? [])
+    let count = 0
+    for (const [what, { schema, example, examples = {} }] of [...answers, ...bodies].flatMap(({ content = {} }) =>
+      Object.entries(content),
+    )) {
+      const validate = ajv.compile(JSON.parse(JSON.stringify(schema).replaceAll('"#/', '"api#/')) as object)
+      const given = [...(example === undefined ? [] : [example]), ...Object.values(examples).map(({ value }) => value)]
+      for (const one of given) expect(validate(one), `${what}: ${JSON.stringify([validate.errors, one])}`).to.equal(true)
+      count += given.length
+    }
+    expect(count).to.be.above(300)
   })
 
   it('[HTTP-27] a linter of OpenAPI finds nothing in it', async () => {
@@ -120,29 +180,41 @@ describe('OpenAPI', () => {
     }
   })
 
-  it('[HTTP-28] what the hub answers fits the document, refusals too', async () => {
-    const ajv = new Ajv2020({ strict: false, validateFormats: false })
-    ajv.addSchema({ $id: 'api', ...document })
-    const fits = (schema: object, value: unknown, what: string) => {
-      const validate = ajv.compile(JSON.parse(JSON.stringify(schema).replaceAll('"#/', '"api#/')) as object)
-      expect(validate(value), `${what}: ${JSON.stringify(validate.errors)}`).to.equal(true)
-    }
+  it('[HTTP-28] every test holds what the hub answers against the document: the status, the code, the headers and the body', async () => {
+    const judge = createJudge(document as never)
     const { contract_id } = await openContract(hub, { requester })
-    for (const [told, path] of [
-      ['/contracts', '/contracts?limit=1'],
-      ['/contracts/{id}', `/contracts/${contract_id}`],
-      ['/contracts/{id}/events', `/contracts/${contract_id}/events`],
-      ['/contracts/{id}/search', `/contracts/${contract_id}/search?q=word`],
-      ['/contracts/{id}/log/verify', `/contracts/${contract_id}/log/verify`],
-      ['/me', '/me'],
-    ] as const) {
-      const { status, body } = await api(hub, 'GET', path, { bearer: requester.bearer })
-      expect(status, path).to.equal(200)
-      fits(operation('get', told).responses['2XX']?.content?.['application/json']?.schema ?? {}, body, path)
+    const path = `/contracts/${contract_id}`
+    const answered = async (asked: string, method = 'GET') => {
+      const response = await fetch(hub.url + asked, { method, headers: { authorization: `Bearer ${requester.bearer}` } })
+      return {
+        method,
+        path: asked.split('?')[0] ?? '',
+        status: response.status,
+        headers: Object.fromEntries(response.headers),
+        body: await response.text(),
+      }
     }
-    for (const path of ['/contracts?limit=0', '/contracts/x', '/nowhere', '/users']) {
-      fits({ $ref: '#/components/schemas/Problem' }, (await api(hub, 'GET', path, { bearer: requester.bearer })).body, path)
+    const [shown, refused] = [await answered(path), await answered('/contracts?limit=0')]
+    for (const one of [
+      shown,
+      refused,
+      await answered(`${path}/events`),
+      await answered('/me'),
+      await answered(path, 'POST'),
+      await answered('/nowhere'),
+    ]) {
+      expect(judge(one), one.path).to.deep.equal([])
     }
+    const faults = [
+      { ...shown, status: 202 },
+      { ...shown, body: shown.body.replace('"title"', '"name"') },
+      { ...shown, headers: { ...shown.headers, link: '<x>' } },
+      { ...shown, headers: { ...shown.headers, 'content-type': 'text/html' } },
+      { ...shown, method: 'PUT' },
+      { ...refused, body: refused.body.replace('"REQUEST_INVALID"', '"LAST_KEY"') },
+      { ...refused, status: 409 },
+    ]
+    expect(faults.map((one) => judge(one).length)).to.deep.equal([1, 1, 1, 1, 1, 1, 1])
   })
 
   it('[HTTP-28] the reference page at /docs comes whole from the hub itself, without a line of inline script', async () => {

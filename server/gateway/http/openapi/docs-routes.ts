@@ -1,6 +1,7 @@
+import type { HttpRow } from '../../../../shared/protocol/index.ts'
 import { etagOf } from '../../../pipeline/http/conditional.ts'
 import type { Route } from '../../../pipeline/http/route.ts'
-import { openApiDocument, type RouteSchemas } from './openapi.ts'
+import { openApiDocument } from './openapi.ts'
 
 /** `/openapi.json`, which tells of itself too. */
 export function openApiRoutes({
@@ -8,7 +9,7 @@ export function openApiRoutes({
   ...about
 }: {
   routes: readonly Route[]
-  schemas: Readonly<Record<string, RouteSchemas>>
+  rows: Readonly<Record<string, HttpRow>>
   version: string
   public_url: string
 }): Route[] {

@@ -1,14 +1,8 @@
 import { z } from 'zod'
-import { errorCodes, errors, fieldErrorSchema } from '../../../../shared/protocol/index.ts'
+import { errorCodes, errors, fieldErrorSchema, type HttpRow } from '../../../../shared/protocol/index.ts'
 import type { Route } from '../../../pipeline/http/route.ts'
-import { oneAnswer, otherAnswers } from './openapi-answers.ts'
-
-/** What a route takes and gives, where it is JSON. */
-export interface RouteSchemas {
-  query?: z.ZodType
-  body?: z.ZodType
-  answer?: z.ZodType
-}
+import { answersOf, headers } from './openapi-answers.ts'
+import { exampleOf } from './openapi-examples.ts'
 
 export interface JsonSchema {
   type?: string
@@ -22,23 +16,27 @@ const KEY_FORM = '^[!#-+\\--\\[\\]-~]{1,255}$'
 const TAG_FORM = '^(\\*|"[!#-~]*")$'
 const NEEDS_MATCH = new Set(['PUT', 'PATCH'])
 
-/** OpenAPI 3.1 of the very rows that are mounted and the very schemas that they parse with: it cannot tell of another hub. */
+/** OpenAPI 3.1 of the very rows that are mounted and the very schemas that they parse with: it cannot tell of another hub. Throws for a route without a row. */
 export function openApiDocument({
   routes,
-  schemas,
+  rows,
   version,
   public_url,
 }: {
   routes: readonly Route[]
-  schemas: Readonly<Record<string, RouteSchemas>>
+  rows: Readonly<Record<string, HttpRow>>
   version: string
   public_url: string
 }) {
   const paths: Record<string, Record<string, object>> = {}
+  const refusals: Record<string, object> = {}
   for (const route of routes) {
     const path = route.path.replaceAll(/:(\w+)/g, '{$1}')
     paths[path] ??= {}
-    paths[path][route.method.toLowerCase()] = operationOf(route, schemas[`${route.method} ${route.path}`] ?? {})
+    const name = `${route.method} ${route.path}`
+    const row = rows[name]
+    if (row === undefined) throw new Error(`shared/protocol/http.ts has no row for ${name}`)
+    paths[path][route.method.toLowerCase()] = operationOf(route, { row, refusals })
   }
   const shared: Record<string, unknown> = { Problem: problemSchema() }
   const lifted = liftParts(paths, shared)
@@ -53,7 +51,7 @@ export function openApiDocument({
     servers: [{ url: public_url }],
     tags: [...new Set(routes.map(tagOf))].sort().map((name) => ({ name, description: `What lies under \`/${name}\`.` })),
     paths: lifted,
-    components: { schemas: shared, securitySchemes },
+    components: { schemas: shared, responses: refusals, headers, securitySchemes },
   }
 }
 
@@ -82,16 +80,17 @@ function liftParts(value: unknown, into: Record<string, unknown>): unknown {
   return Object.fromEntries(Object.entries(rest).map(([name, member]) => [name, liftParts(member, into)]))
 }
 
-function operationOf(route: Route, { query, body, answer }: RouteSchemas) {
+function operationOf(route: Route, { row, refusals }: { row: HttpRow; refusals: Record<string, object> }) {
+  const { query, body, answer, who, about } = row
   return {
     operationId: `${route.method.toLowerCase()}${route.path.replaceAll(/[^a-z0-9]+/gi, '_')}`,
     summary: `${route.method} ${route.path}`,
     tags: [tagOf(route)],
     security: securityOf(route),
-    ...('scope' in route && route.scope !== null ? { description: `A key needs the scope \`${route.scope}\`.` } : {}),
-    parameters: [...pathParameters(route), ...(query === undefined ? [] : queryParameters(query)), ...headerParameters(route)],
+    description: `${about}\n\nWho may: ${who}.${'scope' in route && route.scope !== null ? ` A key needs the scope \`${route.scope}\`.` : ''}`,
+    parameters: [...pathParameters(route), ...(query === undefined ? [] : queryParameters(query)), ...headerParameters(route, row)],
     ...(body === undefined ? {} : { requestBody: bodyOf(route, body) }),
-    responses: { '2XX': oneAnswer(route, answer === undefined ? undefined : jsonSchemaOf(answer, 'output')), ...otherAnswers(route) },
+    responses: answersOf(route, { row, answer: answer && jsonSchemaOf(answer, 'output'), refusals }),
   }
 }
 
@@ -115,7 +114,7 @@ function queryParameters(query: z.ZodType) {
   }))
 }
 
-function headerParameters({ method, replay }: Route) {
+function headerParameters({ method, replay }: Route, { versioned }: HttpRow) {
   const header = (name: string, description: string, form: object = {}) => ({
     ...{ name, in: 'header', required: false, description },
     schema: { type: 'string', ...form },
@@ -124,22 +123,24 @@ function headerParameters({ method, replay }: Route) {
     ...(method === 'POST' && replay !== 'never'
       ? [header('Idempotency-Key', 'The same request with the same key happens once.', { pattern: KEY_FORM })]
       : []),
-    ...(NEEDS_MATCH.has(method) ? [header('If-Match', 'The ETag of what is about to change.', { pattern: TAG_FORM })] : []),
-    ...(method === 'GET' ? [header('If-None-Match', 'The ETag of what the reader has.')] : []),
+    ...(versioned && NEEDS_MATCH.has(method) ? [header('If-Match', 'The ETag of what is about to change.', { pattern: TAG_FORM })] : []),
+    ...(versioned && method === 'GET' ? [header('If-None-Match', 'The ETag of what the reader has.')] : []),
     header('traceparent', 'W3C Trace Context: the trace that the request belongs to.'),
   ]
 }
 
 function bodyOf({ method }: Route, body: z.ZodType) {
   const schema = jsonSchemaOf(body, 'input')
-  const content = { 'application/json': { schema } }
+  const one = { schema, example: exampleOf(schema) }
+  const content = { 'application/json': one }
   // What may be empty may be missing.
   const required = !body.safeParse({}).success
-  return { required, content: method === 'PATCH' ? { ...content, 'application/merge-patch+json': { schema } } : content }
+  return { required, content: method === 'PATCH' ? { ...content, 'application/merge-patch+json': one } : content }
 }
 
 const securitySchemes = {
-  bearer: { type: 'http', scheme: 'bearer', description: "An agent's key, a user's access token or the operator's token." },
+  key: { type: 'http', scheme: 'bearer', bearerFormat: 'pk_agent_…', description: "An agent's key, with the scope that stands beside it." },
+  token: { type: 'http', scheme: 'bearer', description: "A user's access token, or the operator's token." },
   cookie: { type: 'apiKey', in: 'cookie', name: '__Host-parley', description: "The console's session." },
   csrf: {
     type: 'apiKey',
@@ -149,9 +150,14 @@ const securitySchemes = {
   },
 }
 
-function securityOf({ access, method }: Route): Record<string, string[]>[] {
+function securityOf(route: Route): Record<string, string[]>[] {
+  const { access, method } = route
   if (access === 'public') return []
-  const proven = [{ bearer: [] }, method === 'GET' ? { cookie: [] } : { cookie: [], csrf: [] }]
+  // What must be had beside the credential: a scope of a key, a role of a user.
+  const role = access === 'operator' ? ['admin'] : []
+  const scope = route.access === 'principal' && route.scope !== null ? [route.scope] : []
+  const key = access === 'operator' ? [] : [{ key: scope }]
+  const proven = [...key, { token: role }, method === 'GET' ? { cookie: role } : { cookie: role, csrf: [] }]
   return access === 'open' ? [{}, ...proven] : proven
 }
 

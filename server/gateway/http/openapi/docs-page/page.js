@@ -11,12 +11,12 @@ try {
   place.replaceChildren(element('p', `The document could not be read: ${error.message} Reload the page.`))
 }
 
-function group(tag, { paths }) {
-  const operations = Object.values(paths).flatMap((path) => METHODS.flatMap((method) => path[method] ?? []))
-  return element('section', element('h2', tag), ...operations.filter(({ tags }) => tags.includes(tag)).map(operation))
+function group(tag, api) {
+  const operations = Object.values(api.paths).flatMap((path) => METHODS.flatMap((method) => path[method] ?? []))
+  return element('section', element('h2', tag), ...operations.filter(({ tags }) => tags.includes(tag)).map((one) => operation(one, api)))
 }
 
-function operation({ summary, description, security, parameters, requestBody, responses }) {
+function operation({ summary, description, security, parameters, requestBody, responses }, api) {
   const access = security.length === 0 || security.some((one) => Object.keys(one).length === 0) ? 'Anyone may ask.' : 'Asks who you are.'
   return element(
     'details',
@@ -24,7 +24,8 @@ function operation({ summary, description, security, parameters, requestBody, re
     element('p', [access, description].filter(Boolean).join(' ')),
     parameterTable(parameters),
     ...shape('Body', requestBody?.content),
-    ...shape('Answer', responses['2XX'].content),
+    ...shape('Answer', Object.values(responses)[0].content),
+    statusTable(Object.entries(responses).map(([status, answer]) => [status, lookUp(api, answer)])),
   )
 }
 
@@ -33,6 +34,16 @@ function parameterTable(parameters) {
     row('td', name, where + (required ? ', required' : ''), description ?? describe(schema)),
   )
   return element('table', element('thead', row('th', 'Parameter', 'In', '')), element('tbody', ...rows))
+}
+
+/** By status; what an answer says of each of its codes stands in lines of its own. */
+function statusTable(answers) {
+  const rows = answers.map(([status, { description }]) => row('td', status, description))
+  return element('table', element('thead', row('th', 'Status', '')), element('tbody', ...rows))
+}
+
+function lookUp(api, { $ref, ...whole }) {
+  return $ref ? api.components.responses[$ref.split('/').at(-1)] : whole
 }
 
 function describe({ type, enum: values, minimum, maximum, default: fallback }) {
