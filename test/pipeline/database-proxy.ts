@@ -14,6 +14,11 @@ export interface DatabaseProxy extends Pick<Network, 'cut' | 'freeze' | 'mend' |
   uri: string
   /** One for each insert of events that comes by, in turn; undefined = lets it pass. */
   plan: (Cut | undefined)[]
+  /**
+   * Lets nothing through any more, until `mend`, from the write on that is the nth to hold the text; the server does not get that one.
+   * Resolves when it has come.
+   */
+  holdAt(text: string, nth?: number): Promise<void>
 }
 
 // BSON of `insert: 'events'`: type string, the name, the length with its final zero, the text.
@@ -27,11 +32,13 @@ const QUICK_HEARTBEAT = 'heartbeatFrequencyMS=500&minHeartbeatFrequencyMS=500'
 export async function createDatabaseProxy(upstream: string): Promise<DatabaseProxy> {
   const target = targetOf(upstream)
   const plan: DatabaseProxy['plan'] = []
+  let hold: { text: string; left: number; reached(): void } | undefined
 
   function tap(): Tap {
     let cut: Cut | undefined
     return {
       near: (piece) => {
+        if (isHeld(piece)) return 'drop'
         if (piece.includes(INSERT_OF_EVENTS)) cut = plan.shift()
         return cut === 'before' ? 'end' : 'pass'
       },
@@ -39,8 +46,23 @@ export async function createDatabaseProxy(upstream: string): Promise<DatabasePro
     }
   }
 
+  function isHeld(piece: Buffer): boolean {
+    if (hold === undefined || !piece.includes(hold.text)) return false
+    hold.left -= 1
+    if (hold.left > 0) return false
+    freeze()
+    hold.reached()
+    hold = undefined
+    return true
+  }
+
+  const holdAt = (text: string, nth = 1) =>
+    new Promise<void>((reached) => {
+      hold = { text, left: nth, reached }
+    })
+
   const { port, cut, freeze, mend, close } = await createNetwork({ targets: () => [target], tap })
-  return { uri: `mongodb://127.0.0.1:${port}/?directConnection=true&${QUICK_HEARTBEAT}`, plan, cut, freeze, mend, close }
+  return { uri: `mongodb://127.0.0.1:${port}/?directConnection=true&${QUICK_HEARTBEAT}`, plan, holdAt, cut, freeze, mend, close }
 }
 
 function targetOf(uri: string): NetConnectOpts {

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import type { WireEvent } from '../../shared/protocol/index.ts'
 import { api, type Client, connectAgent, connectAs, openContract, registerAgent, signUp } from '../harness/people.ts'
-import { advanceUntil, codeOf, openDatabaseOf, readLog, type Stage, setStage, shout, until } from './stage.ts'
+import { codeOf, readLog, type Stage, setStage, shout, until } from './stage.ts'
 
 interface Issued {
   key_id: string
@@ -183,26 +183,6 @@ describe('the end of a key, live', () => {
     expect(await Promise.all([stage, asProvider, asRequester, ended].map((one) => told(one.contract_id)))).to.deep.equal([1, 1, 1, 0])
     const later = await openContract(hub, { provider })
     await until('a room that was just being opened knows it too', async () => (await told(later.contract_id)) === 1)
-  })
-
-  it('[CUT-7] an end that was not told because its hub died is told by another one, and cuts there', async () => {
-    const { hub, provider, clock } = stage
-    const key = await issue()
-    const client = await join(key)
-    const database = await openDatabaseOf(hub)
-    const ended = { at: new Date(clock.now()), by: { kind: 'agent', id: provider.id }, reason: 'revoked' }
-    // What a hub leaves that is killed after the key's row was written and before the first event.
-    const timer = {
-      due_at: new Date(clock.now() + 5_000),
-      agent_id: provider.id,
-      frame: { type: 'key.settle', key_id: key.key_id },
-      fence: 1,
-    }
-    await database.collection<{ _id: string }>('timers').insertOne({ _id: `key:${key.key_id}`, ...timer })
-    await database.collection<{ _id: string }>('agent_keys').updateOne({ _id: key.key_id }, { $set: { status: 'revoked', ended } })
-    await database.close()
-    await advanceUntil(clock, 'it is told', () => client.socket.disconnected)
-    expect(seen(client).at(-1)).to.deep.equal(await endOf(key))
   })
 
   it('[CUT-8] a session of a human that ends closes its connections, and a role that is taken makes them come back', async () => {

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { api, type Client, connectAs, openContract, type Person, signUp } from '../../harness/people.ts'
-import { advanceUntil, codeOf, openDatabaseOf, readLog, type Stage, setStage } from '../../scenarios/stage.ts'
+import { codeOf, readLog, type Stage, setStage } from '../../scenarios/stage.ts'
 
 type Flags = Record<string, unknown>
 
@@ -121,27 +121,6 @@ describe('permissions', () => {
     expect(codeOf(await stage.agent.ask('message.post', { contract_id: later.contract_id, key: 'k', body: 'x' }))).to.equal(
       'PERMISSION_DENIED',
     )
-  })
-
-  it('[PERM-5] flags that a hub did not tell because it died are told by another one', async () => {
-    const { hub, provider, clock } = stage
-    const database = await openDatabaseOf(hub)
-    const timer = {
-      due_at: new Date(clock.now() + 5_000),
-      agent_id: provider.id,
-      frame: { type: 'grants.settle', agent_id: provider.id },
-      fence: 1,
-    }
-    await database.collection<{ _id: string }>('timers').insertOne({ _id: `grants:${provider.id}`, ...timer })
-    const granted = {
-      'permissions.can_message_requester': false,
-      granted_by: { kind: 'user', id: owner.id },
-      granted_at: new Date(clock.now()),
-    }
-    await database.collection<{ _id: string }>('agents').updateOne({ _id: provider.id }, { $set: granted, $inc: { rev: 1 } })
-    await database.close()
-    await advanceUntil(clock, 'it is told', () => stage.human.events(stage.contract_id).some(({ type }) => type === 'permissions.changed'))
-    expect(codeOf(await say('late'))).to.equal('PERMISSION_DENIED')
   })
 
   it('[PERM-6] a change that names what it has seen is refused when that is no longer there', async () => {
