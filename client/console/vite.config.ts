@@ -16,7 +16,9 @@ export default defineConfig({
   },
   server: {
     proxy: Object.fromEntries(
-      ['/me', '/contracts', '/sessions', '/sign-in-links', '/invitations', '/password-resets', '/socket.io'].map(toHub),
+      ['/me', '/contracts', '/agents', '/users', '/sessions', '/sign-in-links', '/invitations', '/password-resets', '/socket.io'].map(
+        toHub,
+      ),
     ),
   },
 })

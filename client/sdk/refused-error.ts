@@ -26,6 +26,8 @@ export type OwnRefusalCode = keyof typeof ownRefusals
 export class RefusedError extends Error {
   readonly code: string
   readonly title: string
+  /** What it was in this very case; absent where the title says it all. */
+  readonly detail: string | undefined
   /** What to do about it. */
   readonly fix: string
   readonly retry: Retry
@@ -39,6 +41,7 @@ export class RefusedError extends Error {
     this.name = 'RefusedError'
     this.code = refusal.code
     this.title = refusal.title
+    this.detail = refusal.detail
     this.fix = refusal.fix
     this.retry = refusal.retry
     this.facts = refusal.facts ?? {}

@@ -7,6 +7,10 @@ export type Route =
   | { page: 'rooms' }
   /** `event`: the place in the log that a link points at. */
   | { page: 'room'; contract_id: string; event: number | undefined }
+  | { page: 'account' }
+  | { page: 'people' }
+  | { page: 'agents' }
+  | { page: 'agent'; agent_id: string }
   | { page: 'unknown' }
 
 const address = signal(location.pathname + location.search)
@@ -29,6 +33,10 @@ export function roomPath(contract_id: string, event?: number): string {
   return `/app/rooms/${encodeURIComponent(contract_id)}${event === undefined ? '' : `?e=${event}`}`
 }
 
+export function agentPath(agent_id: string): string {
+  return `/app/agents/${encodeURIComponent(agent_id)}`
+}
+
 /** Follows links of the console without loading the page again; what the browser should do itself (new tab, download) it does. */
 export function onLinkClick(click: MouseEvent): void {
   if (click.defaultPrevented || click.button !== 0 || click.metaKey || click.ctrlKey || click.shiftKey || click.altKey) return
@@ -44,14 +52,18 @@ export function routeOf(path: string): Route {
   const parts = url.pathname.split('/').filter((part) => part !== '')
   if (parts[0] !== 'app') return { page: 'unknown' }
   if (parts.length === 1 || (parts.length === 2 && parts[1] === 'rooms')) return { page: 'rooms' }
-  if (parts.length === 2 && (parts[1] === 'sign-in' || parts[1] === 'invitation' || parts[1] === 'password-reset'))
-    return { page: parts[1] }
+  const plain = parts.length === 2 ? plainPages.find((page) => page === parts[1]) : undefined
+  if (plain !== undefined) return { page: plain }
+  if (parts.length === 3 && parts[1] === 'agents') return { page: 'agent', agent_id: decode(parts[2] ?? '') }
   if (parts.length === 3 && parts[1] === 'rooms') {
     const event = Number(url.searchParams.get('e') ?? Number.NaN)
     return { page: 'room', contract_id: decode(parts[2] ?? ''), event: Number.isSafeInteger(event) && event > 0 ? event : undefined }
   }
   return { page: 'unknown' }
 }
+
+/** Pages whose address is their name. */
+const plainPages = ['sign-in', 'invitation', 'password-reset', 'account', 'people', 'agents'] as const
 
 function decode(part: string): string {
   try {

@@ -56,6 +56,11 @@ export function oneLine(text: string, characters: number): string {
   return line.length > characters ? `${line.slice(0, characters - 1)}…` : line
 }
 
+/** A name inside of a sentence, a label or a title. */
+export function plainName(name: string): string {
+  return plainText(oneLine(name, 60))
+}
+
 /** A JSON value in one line; cheap for large ones. */
 export function jsonLine(value: unknown, characters: number): string {
   if (value === undefined) return ''

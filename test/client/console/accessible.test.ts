@@ -118,6 +118,47 @@ describe('console: for everyone', function () {
     })
   }
 
+  // Half of the looks hold each of width and colours once.
+  for (const look of ['wide', 'narrow and dark', 'forced colours']) {
+    it(`[CON-21] account, people, agents and their dialogs have no fault that axe finds (${look})`, async () => {
+      const { page } = await signedIn(browser, hub, looks[look])
+      const lookAt = async (path: string, what: string) => {
+        await page.goto(`${hub.url}/app/${path}`)
+        await page.locator('.item').first().waitFor()
+        expect(await violationsOf(page), what).to.deep.equal([])
+        expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${what}: nothing sticks out`).to.equal(true)
+      }
+      await lookAt('account', 'account')
+      await lookAt('people', 'people')
+      await page.getByRole('button', { name: 'Invite…', exact: true }).click()
+      expect(await violationsOf(page), 'invite').to.deep.equal([])
+      await page.keyboard.press('Escape')
+      await lookAt('agents', 'agents')
+      await page.locator('.item', { hasText: 'Scribe' }).first().click()
+      await page.getByRole('button', { name: 'Issue a key…' }).click()
+      await page.getByLabel('It may do').selectOption('Only some of it')
+      expect(await violationsOf(page), 'issue a key').to.deep.equal([])
+      await page.getByRole('button', { name: 'Issue', exact: true }).click()
+      await page.getByRole('alert').getByText('scopes:').waitFor()
+      expect(await violationsOf(page), 'refused').to.deep.equal([])
+      await page.getByRole('checkbox', { name: /^tools/ }).check()
+      await page.getByRole('button', { name: 'Issue', exact: true }).click()
+      await page.getByLabel('API key').waitFor()
+      expect(await violationsOf(page), 'shown once').to.deep.equal([])
+      await page.getByRole('button', { name: 'Done' }).click()
+      await page.getByText('History').first().click()
+      await page.locator('.key-history li').first().waitFor()
+      expect(await violationsOf(page), 'keys').to.deep.equal([])
+      // At most five keys: the next look issues one too.
+      await page
+        .getByRole('button', { name: /^Revoke/ })
+        .first()
+        .click()
+      await page.getByRole('button', { name: 'Revoke', exact: true }).click()
+      await page.getByText('The key is revoked.').waitFor()
+    })
+  }
+
   it('[CON-22] news are told by a log of short sentences, and one hears nothing of old pages or of oneself', async () => {
     const opened = await signedIn(browser, hub)
     await openRoom(opened, hub, contract_id)

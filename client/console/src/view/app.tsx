@@ -10,6 +10,7 @@ import { SetPassword, SpentPasswordLink } from './account/set-password.tsx'
 import { SignIn } from './account/sign-in.tsx'
 import { SignedOut } from './account/signed-out.tsx'
 import { ConnectionStrip } from './connection-strip.tsx'
+import { LazyManagePage } from './manage/lazy-manage-page.tsx'
 import { RoomPage } from './room/room-page.tsx'
 import { RoomList } from './room-list.tsx'
 import { Starting } from './starting.tsx'
@@ -46,6 +47,7 @@ function Console() {
   const room = openRoomId.value
   const isLive = hubState.value === 'live'
   const isVisible = isPageVisible.value
+  const isList = route.value.page === 'rooms'
   const connected = hub.value
 
   useEffect(() => connected?.on('contract', () => void refreshContracts()), [connected])
@@ -58,13 +60,14 @@ function Console() {
   }, [isLive, isVisible])
   useEffect(() => forgetContracts, [])
   useEffect(() => {
-    if (room === undefined) document.title = 'Rooms · Parley'
-  }, [room])
+    if (isList) document.title = 'Rooms · Parley'
+  }, [isList])
 
   return (
-    <div class={`console ${route.value.page === 'rooms' ? 'shows-list' : 'shows-room'}`}>
+    <div class={`console ${isList ? 'shows-list' : 'shows-room'}`}>
       <nav class="skip-links" aria-label="Skip">
         <a href="#rooms">Skip to the list of rooms</a>
+        {room === undefined && route.value.page !== 'rooms' && <a href="#page">Skip to the page</a>}
         {room !== undefined && <a href="#timeline">Skip to the timeline</a>}
         {room !== undefined && <a href="#message">Skip to the message box</a>}
       </nav>
@@ -79,9 +82,11 @@ function Console() {
 
 function Pane({ room }: { room: string | undefined }) {
   if (room !== undefined) return <RoomPage key={room} contract_id={room} />
-  const isUnknown = route.value.page === 'unknown'
+  const at = route.value
+  if (at.page === 'account' || at.page === 'people' || at.page === 'agents' || at.page === 'agent') return <LazyManagePage route={at} />
+  const isUnknown = at.page === 'unknown'
   return (
-    <main class="room room-none">
+    <main class="room room-none" id="page" tabIndex={-1}>
       {isUnknown ? (
         <>
           <h1>There is no such page</h1>

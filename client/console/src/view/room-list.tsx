@@ -1,6 +1,6 @@
 import { type Contract, contracts, moreContracts, refreshContracts } from '../contracts.ts'
 import { whoIs } from '../names.ts'
-import { roomPath } from '../route.ts'
+import { roomPath, route } from '../route.ts'
 import { briefTime, fullTimeOf, timeOf } from '../time.ts'
 import { oneLine } from '../untrusted-text.ts'
 import { Icon } from './icon.tsx'
@@ -10,7 +10,7 @@ import { BareName } from './who-name.tsx'
 
 export function RoomList({ openId }: { openId: string | undefined }) {
   const { items, total, at, error } = contracts.value
-  const Heading = openId === undefined ? 'h1' : 'h2'
+  const Heading = route.value.page === 'rooms' ? 'h1' : 'h2'
   return (
     <nav class="list" id="rooms" aria-label="Rooms" tabIndex={-1}>
       <div class="list-head">

@@ -2,6 +2,7 @@ import { useSignal } from '@preact/signals'
 import { myself, signOut } from '../../account/session.ts'
 import { toRefused } from '../../api.ts'
 import { whoIs } from '../../names.ts'
+import { type Route, route } from '../../route.ts'
 import { BareName } from '../who-name.tsx'
 
 export function AccountBar() {
@@ -19,11 +20,32 @@ export function AccountBar() {
       </a>
       <span class="account-me">
         {fault.value !== undefined && <span role="status">{fault.value} </span>}
-        {me && <BareName who={whoIs(me.id)} />}
+        {me && (
+          <a href="/app/account" title="Your account" aria-current={isAt('account')}>
+            <BareName who={whoIs(me.id)} />
+          </a>
+        )}
       </span>
       <button type="button" class="link" onClick={leave}>
         Sign out
       </button>
+      <nav class="places" aria-label="Console">
+        <a href="/app/rooms" aria-current={isAt('rooms', 'room')}>
+          Rooms
+        </a>
+        <a href="/app/agents" aria-current={isAt('agents', 'agent')}>
+          Agents
+        </a>
+        {me?.roles.includes('admin') && (
+          <a href="/app/people" aria-current={isAt('people')}>
+            People
+          </a>
+        )}
+      </nav>
     </header>
   )
+}
+
+function isAt(...pages: Route['page'][]): 'page' | undefined {
+  return pages.includes(route.value.page) ? 'page' : undefined
 }
