@@ -89,8 +89,10 @@ export function createIdentity({
   onTrouble(what: string, cause: unknown): void
 }): Identity {
   const model = createModel(connection)
-  const agentsOf = async (owner_id: string) =>
-    (await model.agents.find({ owner_id }, { projection: { _id: 1 } }).toArray()).map(({ _id }) => _id)
+  const agentsOf = async (owner_ids: string[]) => {
+    const rows = await model.agents.find({ owner_id: { $in: owner_ids } }, { projection: { owner_id: 1 } }).toArray()
+    return Map.groupBy(rows, ({ owner_id }) => owner_id ?? '')
+  }
   let bound: BoundLater | undefined
   const onChange = (user_id: string) => bound?.recheck(user_id)
   const users = createUsers({ connection, clock, audit, settings, agentsOf, onChange, onTrouble })

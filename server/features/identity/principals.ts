@@ -1,5 +1,6 @@
 import type { UserRole } from '../../../shared/protocol/index.ts'
 import type { Principal } from '../../core/access/principal.ts'
+import { createBatchedReads } from '../../pipeline/store/batched-reads.ts'
 import type { Users } from '../users/index.ts'
 import type { AgentKeys } from './keys/agent-keys.ts'
 import type { AgentDocument, AgentKeyDocument, Model } from './model.ts'
@@ -33,9 +34,14 @@ export function createPrincipals({
   }
 
   async function agent(id: string): Promise<Principal | undefined> {
-    const found = await agents.findOne({ _id: id })
-    return found === null ? undefined : principalOf(found)
+    const found = await readAgent(id)
+    return found && principalOf(found)
   }
+
+  const readAgent = createBatchedReads(async (ids) => {
+    const rows = await agents.find({ _id: { $in: ids } }).toArray()
+    return new Map(rows.map((found) => [found._id, found]))
+  })
 
   /** Those of the ids that are users or agents. */
   async function find(ids: string[]): Promise<Map<string, KnownPrincipal>> {

@@ -9,7 +9,7 @@ import { createLoginThrottle } from './login-throttle.ts'
 import { createModel, type SessionDocument } from './model.ts'
 import { createOneTimeLinks } from './one-time-links.ts'
 import { createPasswords } from './passwords.ts'
-import { createPeople } from './people.ts'
+import { createPeople, type PeopleDeps } from './people.ts'
 import { createSecrets } from './secrets.ts'
 import { createAccessTokens, createKeyRing } from './sessions/access-token.ts'
 import { showsCookie } from './sessions/cookie.ts'
@@ -71,7 +71,7 @@ export function createUsers({
   clock: Clock
   audit: Audit
   settings: UserSettings
-  agentsOf(user_id: string): Promise<string[]>
+  agentsOf: PeopleDeps['agentsOf']
   /** A session of the user has ended, or the user has other rights: its connections are to be looked at. */
   onChange(user_id: string): void
   onTrouble(what: string, cause: unknown): void

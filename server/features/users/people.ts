@@ -3,6 +3,7 @@ import { ParleyError, type UserRole } from '../../../shared/protocol/index.ts'
 import type { Principal } from '../../core/access/principal.ts'
 import type { Clock } from '../../core/clock.ts'
 import { type Asked, type Audit, recordThenAct } from '../../pipeline/audit.ts'
+import { createBatchedReads } from '../../pipeline/store/batched-reads.ts'
 import { isDuplicateKey, type Model, type UserDocument } from './model.ts'
 import type { Secrets } from './secrets.ts'
 
@@ -15,21 +16,17 @@ interface NewUser {
 const OPERATOR = { name: 'Operator', email: 'operator@parley.invalid', roles: ['admin'], status: 'active' } satisfies Partial<UserDocument>
 const OPERATOR_TRIES = 5
 
-/** The users themselves: makes them, finds them, and says as whom each acts. */
-export function createPeople({
-  model: { users },
-  secrets,
-  clock,
-  audit,
-  agentsOf,
-}: {
+export interface PeopleDeps {
   model: Model
   secrets: Secrets
   clock: Clock
   audit: Audit
-  /** The agents that a user owns. */
-  agentsOf(user_id: string): Promise<string[]>
-}) {
+  /** The agents that users own, by the user. */
+  agentsOf(user_ids: string[]): Promise<ReadonlyMap<string, readonly { _id: string }[]>>
+}
+
+/** The users themselves: makes them, finds them, and says as whom each acts. */
+export function createPeople({ model: { users }, secrets, clock, audit, agentsOf }: PeopleDeps) {
   /** A second try with the same id, after one that was cut off, finds the user that it made. */
   async function create(_id: string, { password, ...given }: NewUser & { password: string }, asked: Asked): Promise<UserDocument> {
     const before = await users.findOne({ _id, email: known(given).email })
@@ -90,9 +87,15 @@ export function createPeople({
 
   /** A user and what it acts as. Reads the store each time: a role that was taken must not live on in a cache. */
   async function acting(id: string): Promise<{ user: UserDocument; principal: Principal } | undefined> {
-    const [user, owns] = await Promise.all([users.findOne({ _id: id }), agentsOf(id)])
-    return user === null ? undefined : { user, principal: { kind: 'user', id, name: user.name, roles: user.roles, owns } }
+    const { user, owns } = (await readActing(id)) ?? {}
+    return user && { user, principal: { kind: 'user', id, name: user.name, roles: user.roles, owns: owns ?? [] } }
   }
+
+  // Everyone comes back at once when a hub was away.
+  const readActing = createBatchedReads(async (ids) => {
+    const [rows, owned] = await Promise.all([find(ids), agentsOf(ids)])
+    return new Map(rows.map((user) => [user._id, { user, owns: (owned.get(user._id) ?? []).map(({ _id }) => _id) }]))
+  })
 
   /** Throws NOT_FOUND for an id that is none, too. */
   async function get(id: string): Promise<UserDocument> {

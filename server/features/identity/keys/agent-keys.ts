@@ -2,6 +2,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { type By, type KeyScope, ParleyError, type Profile, type RatesPatch } from '../../../../shared/protocol/index.ts'
 import type { Clock } from '../../../core/clock.ts'
 import { type Audit, type AuditDraft, actorOf, recordThenAct } from '../../../pipeline/audit.ts'
+import { createBatchedReads } from '../../../pipeline/store/batched-reads.ts'
 import type { AgentKeyDocument, Model } from '../model.ts'
 import { looksLikeApiKey, newApiKey } from './api-key.ts'
 import { about, entry, type KeyEndings, type KeyEnds, nameOf } from './key-endings.ts'
@@ -125,12 +126,18 @@ export function createAgentKeys({ model: { agentKeys }, register, uses, secrets,
   /** The good key of a text. Reads the store each time: what ended must not live on in a cache. Its first use is noted here. */
   async function use(text: string): Promise<AgentKeyDocument | undefined> {
     if (!looksLikeApiKey(text, { dev_mode })) return undefined
-    const key = await agentKeys.findOne({ hash: { $in: secrets.apiKeyHashes(text) }, status: 'active' })
-    if (key === null || !isGood(key)) return undefined
+    const found = await Promise.all(secrets.apiKeyHashes(text).map(readByHash))
+    const key = found.find((one) => one !== undefined)
+    if (key === undefined || !isGood(key)) return undefined
     if (key.activated_at === null) await activate(key)
     uses.note(key._id)
     return key
   }
+
+  const readByHash = createBatchedReads(async (hashes) => {
+    const rows = await agentKeys.find({ hash: { $in: hashes }, status: 'active' }).toArray()
+    return new Map(rows.map((key) => [key.hash, key]))
+  })
 
   /** From the first use of a replacement on, the old key has its grace. In this order: what a crash leaves undone, the next use does. */
   async function activate({ _id, agent_id, rotated_from }: AgentKeyDocument): Promise<void> {

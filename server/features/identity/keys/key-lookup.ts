@@ -2,6 +2,7 @@ import { ParleyError } from '../../../../shared/protocol/index.ts'
 import { closingOf } from '../../../core/access/closing-of.ts'
 import type { Principal } from '../../../core/access/principal.ts'
 import type { Clock } from '../../../core/clock.ts'
+import { createBatchedReads } from '../../../pipeline/store/batched-reads.ts'
 import type { AgentKeyDocument, Model } from '../model.ts'
 import { isOver } from './key-register.ts'
 
@@ -19,9 +20,14 @@ export function createKeyLookup({ model: { agentKeys }, clock }: { model: Model;
   /** Throws UNAUTHENTICATED for a principal whose key has ended. */
   async function requireGood({ credential }: Principal): Promise<void> {
     if (credential?.kind !== 'key') return
-    const key = await agentKeys.findOne({ _id: credential.id, status: 'active' }, { projection: { expires_at: 1 } })
-    if (key === null || isOver(key, clock.now())) throw new ParleyError('UNAUTHENTICATED')
+    const key = await readActive(credential.id)
+    if (key === undefined || isOver(key, clock.now())) throw new ParleyError('UNAUTHENTICATED')
   }
+
+  const readActive = createBatchedReads(async (ids) => {
+    const rows = await agentKeys.find({ _id: { $in: ids }, status: 'active' }, { projection: { expires_at: 1 } }).toArray()
+    return new Map(rows.map((key) => [key._id, key]))
+  })
 
   async function lookUp(ids: string[]): Promise<Map<string, FoundKey>> {
     const found = new Map<string, FoundKey>()

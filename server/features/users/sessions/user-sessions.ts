@@ -3,6 +3,7 @@ import { ParleyError } from '../../../../shared/protocol/index.ts'
 import { type Clock, isoTime } from '../../../core/clock.ts'
 import { type Asked, type Audit, refusedAndRecorded } from '../../../pipeline/audit.ts'
 import { listPage, type PageQuery } from '../../../pipeline/http/list-page.ts'
+import { createBatchedReads } from '../../../pipeline/store/batched-reads.ts'
 import type { Model, SessionDocument, UserDocument } from '../model.ts'
 import { newToken, type Secrets } from '../secrets.ts'
 import { ACCESS_TOKEN_S, type AccessTokens } from './access-token.ts'
@@ -103,8 +104,13 @@ export function createUserSessions({
 
   /** The session of an access token, if it goes on. Whether its user lets it is asked of the user. */
   async function find(session_id: string): Promise<SessionDocument | undefined> {
-    return (await sessions.findOne({ _id: session_id, ...goingOn() })) ?? undefined
+    return readGoingOn(session_id)
   }
+
+  const readGoingOn = createBatchedReads(async (ids) => {
+    const rows = await sessions.find({ _id: { $in: ids }, ...goingOn() }).toArray()
+    return new Map(rows.map((session) => [session._id, session]))
+  })
 
   /** The session of a Cookie header, if it goes on. Use moves its end. */
   async function findBrowser(cookies: string | undefined): Promise<SessionDocument | undefined> {
