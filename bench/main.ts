@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { plot } from './plot.ts'
+import { type Profiled, profileTables } from './profile/profiled.ts'
 import { machine, table } from './report.ts'
 import { createRig, type Rig } from './rig.ts'
 import type { Line, Plan } from './rounds.ts'
@@ -31,6 +32,7 @@ const { values } = parseArgs({
     quick: { type: 'boolean', default: false },
     out: { type: 'string' },
     against: { type: 'string' },
+    profile: { type: 'boolean', default: false },
   },
 })
 const wanted = values.only?.flatMap((names) => names.split(',')) ?? Object.keys(rows)
@@ -43,7 +45,12 @@ const rounds = Number(values.rounds ?? (values.quick ? 1 : 5))
 const lengths = values.quick
   ? { quick: true, rounds, first_ms: 500, warm_ms: 150, window_ms: 400 }
   : { quick: false, rounds, first_ms: 2_000, warm_ms: 250, window_ms: 800 }
-const plan: Plan = { ...lengths, ...(values.against === undefined ? {} : { against: values.against }) }
+const profiles: Profiled[] = []
+const plan: Plan = {
+  ...lengths,
+  ...(values.against === undefined ? {} : { against: values.against }),
+  ...(values.profile ? { profiles } : {}),
+}
 
 const began = performance.now()
 const words = `${machine()}; ${rounds} ${rounds === 1 ? 'round' : 'rounds'}, windows of ${plan.window_ms} ms`
@@ -73,4 +80,5 @@ const seconds = Math.round((performance.now() - began) / 1_000)
 await writeFile(`${out}/results.json`, `${JSON.stringify({ machine: words, at: new Date().toISOString(), seconds, lines }, null, 2)}\n`)
 await writeFile(`${out}/results.svg`, plot(lines, words))
 console.log(`${words}\n\n${table(lines)}\n\n${seconds} s in all`)
+if (profiles.length > 0) console.log(`\n${profiles.map(profileTables).join('\n\n')}`)
 process.exit(failed === 0 && !controller.signal.aborted ? 0 : 1)

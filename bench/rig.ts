@@ -50,6 +50,7 @@ export async function createRig() {
   if ((await statfs(directory)).type === TMPFS) throw new Error('the temporary directory is in memory: set TMPDIR to one on a disk')
   const closers: (() => Promise<unknown>)[] = [() => rm(directory, { recursive: true, force: true })]
   const generator = await startGenerator()
+  const profiles = new Map<number, number>()
   let databases = 0
 
   async function forked(file: string, env: Record<string, string> = {}): Promise<{ child: ChildProcess; port: number }> {
@@ -136,8 +137,16 @@ export async function createRig() {
     for (const run of closers.splice(0).reverse()) await run().catch((cause: unknown) => console.error(cause))
   }
 
+  /** The number of the next profile of a process. */
+  function nextProfile(pid: number): number {
+    const next = (profiles.get(pid) ?? 0) + 1
+    profiles.set(pid, next)
+    return next
+  }
+
   return {
     directory,
+    nextProfile,
     generator,
     serve,
     database: startDatabase,

@@ -1,4 +1,5 @@
 import type { LaneSpec, LoadResult, LoadSpec } from './lane.ts'
+import type { Profiled } from './profile/profiled.ts'
 import type { Rig } from './rig.ts'
 
 /** One comparison of the table: a candidate against a baseline in the same rounds. */
@@ -42,6 +43,8 @@ export interface Plan {
   quick: boolean
   /** A commit whose hub runs beside this one's, where a row has room for it. */
   against?: string
+  /** Where profiles of the hub are gathered, when they are wanted. */
+  profiles?: Profiled[]
 }
 
 export type Samples = Map<string, LoadResult[]>

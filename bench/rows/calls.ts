@@ -1,10 +1,11 @@
+import { profiledLoad, profilingOf } from '../profile/profiled.ts'
 import type { Rig } from '../rig.ts'
 import { bareLane, hubLane, peopleOf } from '../rooms.ts'
 import { compare, interleave, type Line, type Plan, withLanes } from '../rounds.ts'
 
 /** B6: a tool call there and back, and a stream. Parley records four things about a call; the baseline forwards a request and an answer. */
 export async function calls(rig: Rig, plan: Plan): Promise<Line[]> {
-  const [parley, bare] = [await rig.parley(), await rig.serve('bare-socket-io')]
+  const [parley, bare] = [await rig.parley(profilingOf(rig, plan)), await rig.serve('bare-socket-io')]
   const people = await peopleOf(parley)
   const lines: Line[] = []
   const size = { rooms: 10, members: 1 }
@@ -17,6 +18,17 @@ export async function calls(rig: Rig, plan: Plan): Promise<Line[]> {
     for (const outstanding of [1, 10]) {
       const samples = await interleave(rig, plan, lanes, { kind: 'call', outstanding })
       lines.push(compare(samples, { ...about, work: 'tool call until its outcome is seen, 10 rooms', outstanding: String(outstanding) }))
+      if (outstanding === 1) continue
+      const load = {
+        lane: 'Parley',
+        kind: 'call',
+        outstanding,
+        warm_ms: plan.warm_ms,
+        row: 'B6',
+        work: 'tool calls',
+        unit: 'call',
+      } as const
+      plan.profiles?.push(await profiledLoad(rig, parley.hub.pid, load))
     }
   })
   const one = { rooms: 1, members: 1 }

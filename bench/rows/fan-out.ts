@@ -1,4 +1,5 @@
-import type { Rig } from '../rig.ts'
+import { profiledLoad, profilingOf } from '../profile/profiled.ts'
+import type { ParleyServer, Rig } from '../rig.ts'
 import { bareLane, hubLane, peopleOf, type Size } from '../rooms.ts'
 import { type Comparison, compare, growthLine, interleave, type Line, type Plan, type Samples, spread, withLanes } from '../rounds.ts'
 
@@ -8,7 +9,7 @@ const HUGE: Size = { rooms: 2, members: 150 }
 
 /** B1: what is not the room's log. Chunks of tools' streams: shown at once, acknowledged when saved. */
 export async function ephemeralFanOut(rig: Rig, plan: Plan): Promise<Line[]> {
-  const [parley, bare, ws] = [await rig.parley(), await rig.serve('bare-socket-io'), await rig.serve('bare-ws')]
+  const [parley, bare, ws] = [await rig.parley(profilingOf(rig, plan)), await rig.serve('bare-socket-io'), await rig.serve('bare-ws')]
   const people = await peopleOf(parley)
   const other = await otherHub(rig, plan)
   const lines: Line[] = []
@@ -28,6 +29,7 @@ export async function ephemeralFanOut(rig: Rig, plan: Plan): Promise<Line[]> {
       lines.push(compare(samples, { ...about, baseline: 'bare ws' }))
       lines.push(...other.compare(samples, about))
       costs.push({ size: size.members, cost: costPerPost(samples.get('Parley') ?? []) })
+      await profileHere(rig, plan, { hub: parley, ...about, kind: 'stream' })
     })
   }
   lines.push(growth('B1', 'ephemeral', costs))
@@ -38,7 +40,7 @@ export async function ephemeralFanOut(rig: Rig, plan: Plan): Promise<Line[]> {
 /** B2: messages in the log, each acknowledged once it is on disk. */
 export async function durableFanOut(rig: Rig, plan: Plan): Promise<Line[]> {
   const database = await rig.database()
-  const parley = await rig.parley({ database })
+  const parley = await rig.parley({ ...profilingOf(rig, plan), database })
   const bare = await rig.serve('bare-socket-io')
   const naive = await rig.serve('naive-hub', { MONGODB_URI: database.uri.replace(/\/(\?|$)/, '/naive$1') }, [database.pid])
   const people = await peopleOf(parley)
@@ -61,7 +63,9 @@ export async function durableFanOut(rig: Rig, plan: Plan): Promise<Line[]> {
         const beatsNaive = size === SMALL && outstanding === 5 ? { target: { cpu: 10 } } : {}
         lines.push(compare(samples, { ...about, baseline: 'naive hub', ...beatsNaive }))
         lines.push(...other.compare(samples, about))
-        if (outstanding === 5) costs.push({ size: size.members, cost: costPerPost(samples.get('Parley') ?? []) })
+        if (outstanding !== 5) continue
+        costs.push({ size: size.members, cost: costPerPost(samples.get('Parley') ?? []) })
+        await profileHere(rig, plan, { hub: parley, ...about, kind: 'post' })
       }
       if (size === SMALL) lines.push(await acknowledged(rig, plan, lines))
     })
@@ -69,6 +73,16 @@ export async function durableFanOut(rig: Rig, plan: Plan): Promise<Line[]> {
   lines.push(growth('B2', 'durable', costs))
   await stopAll(parley, bare, naive, other)
   return lines
+}
+
+/** With `--profile`: where the hub's time went in this work. */
+async function profileHere(
+  rig: Rig,
+  { profiles, warm_ms }: Plan,
+  { hub, row, work, kind, outstanding }: { hub: ParleyServer; row: string; work: string; kind: 'post' | 'stream'; outstanding: string },
+): Promise<void> {
+  const load = { lane: 'Parley', kind, outstanding: Number(outstanding), warm_ms, row, work, unit: kind === 'post' ? 'post' : 'chunk' }
+  profiles?.push(await profiledLoad(rig, hub.hub.pid, load))
 }
 
 /** With `--against <commit>`: that commit's hub as one more lane of the same rounds, so that a change is measured where it was made. */

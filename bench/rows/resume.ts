@@ -1,5 +1,6 @@
 import { api, openContract, type Person, signUp } from '../../test/harness/people.ts'
 import type { MemberSpec } from '../member.ts'
+import { profilingOf, underProfiler } from '../profile/profiled.ts'
 import type { ParleyServer, Rig, Server } from '../rig.ts'
 import { growthLine, type Line, type Plan, type Spread, spread } from '../rounds.ts'
 
@@ -8,7 +9,7 @@ const MISSED = 10_000
 
 /** B3: a client that was away gets what it missed; and many at once do. */
 export async function resume(rig: Rig, plan: Plan): Promise<Line[]> {
-  const [parley, bare] = [await rig.parley(), await rig.serve('bare-socket-io', { RECOVERY: '1' })]
+  const [parley, bare] = [await rig.parley(profilingOf(rig, plan)), await rig.serve('bare-socket-io', { RECOVERY: '1' })]
   const requester = await signUp(parley.hub)
   const points: { size: number; cost: number }[] = []
   const lines: Line[] = []
@@ -18,7 +19,7 @@ export async function resume(rig: Rig, plan: Plan): Promise<Line[]> {
     points.push({ size: missed, cost: spread(rounds.map(({ ours_ms }) => ours_ms)).median })
   }
   lines.push(growthLine({ row: 'B3', work: 'catch up: time by missed events', outstanding: '–', name: 'Parley', unit: 'ms' }, points))
-  lines.push(await storm(rig, { parley, bare, requester, clients: plan.quick ? 300 : 5_000 }))
+  lines.push(await storm(rig, plan, { parley, bare, requester, clients: plan.quick ? 300 : 5_000 }))
   await parley.stop()
   await bare.stop()
   return lines
@@ -71,6 +72,7 @@ function catchUpLine(missed: number, rounds: CatchUpRound[]): Line {
 /** Everybody comes back at once, 100 events behind. */
 async function storm(
   rig: Rig,
+  { profiles }: Plan,
   { parley, bare, requester, clients }: { parley: ParleyServer; bare: Server; requester: Person; clients: number },
 ): Promise<Line> {
   const { generator } = rig
@@ -84,6 +86,10 @@ async function storm(
   }
   const ours = await generator.do('gather', specs)
   await generator.do('scatter', undefined as never)
+  const again = async () => generator.do('gather', specs).then(() => clients)
+  const about = { row: 'B3', work: 'everyone comes back at once', outstanding: 'all', unit: 'client', run: again }
+  profiles?.push(await underProfiler(rig, parley.hub.pid, about))
+  if (profiles !== undefined) await generator.do('scatter', undefined as never)
   const names = Array.from({ length: rooms }, (_, n) => `storm ${n}`)
   const away = await leave(
     rig,

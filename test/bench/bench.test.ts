@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect } from 'chai'
+import { profileTables } from '../../bench/profile/profiled.ts'
+import { selfTimes } from '../../bench/profile/self-times.ts'
 
 const MAIN = fileURLToPath(new URL('../../bench/main.ts', import.meta.url))
 const run = promisify(execFile)
@@ -26,6 +28,37 @@ describe('npm run bench', () => {
     }).to.deep.equal({ rows: 3, lines: ['B6', 'B6', 'B6'], faulty: [], saysMachine: true, isDrawn: true })
     await rm(out, { recursive: true })
   }).timeout(60_000)
+
+  it('[BENCH-3] a profile says of each function whose it is, and how much of the time was its own', () => {
+    const frame = (functionName: string, url = '') => ({ functionName, url, scriptId: '0', lineNumber: 6, columnNumber: 0 })
+    const called: [string, string, number][] = [
+      ['fold', 'file:///somewhere/server/pipeline/log/stream.ts', 30],
+      ['evolve', 'file:///somewhere/shared/rules/evolve.ts', 5],
+      ['', 'file:///somewhere/node_modules/@socket.io/redis-adapter/dist/index.js', 4],
+      ['deserialize', 'file:///somewhere/node_modules/mongodb/node_modules/bson/lib/bson.cjs', 20],
+      ['emit', 'node:events', 3],
+      ['post', 'node:inspector', 900],
+      ['writev', '', 40],
+      ['(garbage collector)', '', 2],
+      ['(idle)', '', 500],
+    ]
+    const nodes = called.map(([name, url], at) => ({ id: at + 1, callFrame: frame(name, url) }))
+    // Once with the whole of its time, once more with none: a function is sampled many times.
+    const samples = [...nodes, ...nodes].map(({ id }) => id)
+    const timeDeltas = [...called.map(([, , us]) => us), ...called.map(() => 0)]
+    const times = selfTimes({ nodes, startTime: 0, endTime: 1, samples, timeDeltas })
+    expect(times.map(({ group, name, us }) => [group, name, us])).to.deep.equal([
+      ['V8 and system calls', 'writev', 40],
+      ['server/pipeline', 'fold', 30],
+      ['bson', 'deserialize', 20],
+      ['shared', 'evolve', 5],
+      ['@socket.io/redis-adapter', '(unnamed, line 7)', 4],
+      ['node', 'emit', 3],
+      ['garbage collection', '(garbage collector)', 2],
+    ])
+    const table = profileTables({ row: 'B2', work: 'posts', outstanding: '5', unit: 'post', count: 10, times })
+    expect(table).to.include("10.4 µs of the hub's main thread a post, over 10 of them").and.include('| server/pipeline | 3.0 | 28.8 % |')
+  })
 
   it('[BENCH-2] refuses a row that there is not, and names those there are', async () => {
     const failure = await run(process.execPath, [MAIN, '--only', 'B99']).catch((error: { code: number; stderr: string }) => error)
