@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { expect } from 'chai'
 import { type FrameType, frameTypes, type Scope } from '../../shared/protocol/index.ts'
-import { api, type Client, connectAs, type Person, registerAgent, signUp } from '../harness/people.ts'
+import { api, type Client, connectAs, openContract, type Person, registerAgent, signUp } from '../harness/people.ts'
 import { codeOf, openDatabaseOf, type Stage, setStage, shout } from './stage.ts'
 
 /**
@@ -10,6 +10,8 @@ import { codeOf, openDatabaseOf, type Stage, setStage, shout } from './stage.ts'
  */
 interface Row {
   who: 'public' | 'open' | 'own' | 'operator' | 403 | 404
+  /** What a reviewer gets: one of the staff, and no admin. */
+  reviewer?: number
   scope?: Scope
   body?: object
 }
@@ -31,65 +33,73 @@ const routes: Record<string, Row> = {
   'POST /password-resets': { who: 'open' },
   'POST /password-resets/look': { who: 'open' },
   'POST /password-resets/redeem': { who: 'open' },
-  'GET /me': { who: 'own' },
-  'GET /sessions': { who: 'own' },
-  'DELETE /sessions/:id': { who: 'own' },
-  'PUT /users/me/password': { who: 'own', body: {} },
-  'GET /audit': { who: 'own' },
-  'GET /audit/export': { who: 'own' },
-  'GET /audit/verify': { who: 'own' },
-  'GET /contracts': { who: 'own', scope: 'rooms:read' },
-  'POST /contracts': { who: 403, scope: 'rooms:write', body: { title: 'Mine', requester_id: 'requester', provider_id: 'agent' } },
-  'GET /agents': { who: 'own' },
-  'GET /agents/:id': { who: 'own' },
-  'PATCH /agents/:id': { who: 403, scope: 'agent', body: { name: 'Mine' } },
-  'POST /agents/:id/claim': { who: 403, scope: 'agent', body: { api_key: 'guessed' } },
-  'GET /agents/:id/permissions': { who: 404 },
-  'PUT /agents/:id/permissions': { who: 404, scope: 'agent', body: { can_access_web: true } },
-  'POST /agents/:id/keys': { who: 404, scope: 'keys', body: {} },
-  'GET /agents/:id/keys': { who: 404, scope: 'keys' },
-  'POST /agents/:id/keys/:key_id/rotations': { who: 404, scope: 'keys', body: { grace_period_s: 0 } },
-  'DELETE /agents/:id/keys/:key_id': { who: 404, scope: 'keys' },
-  'GET /agents/:id/keys/:key_id/history': { who: 404, scope: 'keys' },
-  'GET /contracts/:id': { who: 404, scope: 'rooms:read' },
-  'GET /contracts/:id/events': { who: 404, scope: 'rooms:read' },
-  'GET /contracts/:id/search': { who: 404, scope: 'rooms:read' },
-  'GET /contracts/:id/log/verify': { who: 404, scope: 'rooms:read' },
-  'GET /contracts/:id/log/checkpoints': { who: 404, scope: 'rooms:read' },
-  'GET /contracts/:id/permissions': { who: 404, scope: 'rooms:read' },
-  'PUT /contracts/:id/permissions': { who: 404, scope: 'rooms:write', body: { can_access_web: true } },
-  'GET /contracts/:id/calls/:call_id/text': { who: 404, scope: 'rooms:read' },
-  'POST /users': { who: 'operator', body: {} },
-  'GET /users': { who: 'operator' },
-  'GET /users/:id': { who: 'operator' },
-  'PATCH /users/:id': { who: 'operator', body: {} },
-  'POST /users/:id/password-reset-links': { who: 'operator', body: {} },
-  'POST /invitations': { who: 'operator', body: {} },
-  'POST /sign-in-links': { who: 'operator', body: {} },
+  'GET /me': { who: 'own', reviewer: 200 },
+  'GET /sessions': { who: 'own', reviewer: 200 },
+  'DELETE /sessions/:id': { who: 'own', reviewer: 404 },
+  'PUT /users/me/password': { who: 'own', reviewer: 400, body: {} },
+  'GET /audit': { who: 'own', reviewer: 200 },
+  'GET /audit/export': { who: 'own', reviewer: 200 },
+  'GET /audit/verify': { who: 'own', reviewer: 200 },
+  'GET /contracts': { who: 'own', reviewer: 200, scope: 'rooms:read' },
+  'POST /contracts': {
+    who: 403,
+    reviewer: 403,
+    scope: 'rooms:write',
+    body: { title: 'Mine', requester_id: 'requester', provider_id: 'agent' },
+  },
+  'GET /agents': { who: 'own', reviewer: 200 },
+  'GET /agents/:id': { who: 'own', reviewer: 200 },
+  'PATCH /agents/:id': { who: 403, reviewer: 403, scope: 'agent', body: { name: 'Mine' } },
+  'POST /agents/:id/claim': { who: 403, reviewer: 403, scope: 'agent', body: { api_key: 'guessed' } },
+  'GET /agents/:id/permissions': { who: 404, reviewer: 200 },
+  'PUT /agents/:id/permissions': { who: 404, reviewer: 200, scope: 'agent', body: { can_access_web: true } },
+  'POST /agents/:id/keys': { who: 404, reviewer: 403, scope: 'keys', body: {} },
+  'GET /agents/:id/keys': { who: 404, reviewer: 200, scope: 'keys' },
+  'POST /agents/:id/keys/:key_id/rotations': { who: 404, reviewer: 403, scope: 'keys', body: { grace_period_s: 0 } },
+  'DELETE /agents/:id/keys/:key_id': { who: 404, reviewer: 204, scope: 'keys' },
+  'GET /agents/:id/keys/:key_id/history': { who: 404, reviewer: 200, scope: 'keys' },
+  'GET /contracts/:id': { who: 404, reviewer: 200, scope: 'rooms:read' },
+  'GET /contracts/:id/events': { who: 404, reviewer: 200, scope: 'rooms:read' },
+  'GET /contracts/:id/search': { who: 404, reviewer: 200, scope: 'rooms:read' },
+  'GET /contracts/:id/log/verify': { who: 404, reviewer: 200, scope: 'rooms:read' },
+  'GET /contracts/:id/log/checkpoints': { who: 404, reviewer: 200, scope: 'rooms:read' },
+  'GET /contracts/:id/permissions': { who: 404, reviewer: 200, scope: 'rooms:read' },
+  'PUT /contracts/:id/permissions': { who: 404, reviewer: 200, scope: 'rooms:write', body: { can_access_web: true } },
+  'GET /contracts/:id/calls/:call_id/text': { who: 404, reviewer: 200, scope: 'rooms:read' },
+  'POST /users': { who: 'operator', reviewer: 403, body: {} },
+  'GET /users': { who: 'operator', reviewer: 403 },
+  'GET /users/:id': { who: 'operator', reviewer: 403 },
+  'PATCH /users/:id': { who: 'operator', reviewer: 403, body: {} },
+  'POST /users/:id/password-reset-links': { who: 'operator', reviewer: 403, body: {} },
+  'POST /invitations': { who: 'operator', reviewer: 403, body: {} },
+  'POST /sign-in-links': { who: 'operator', reviewer: 403, body: {} },
   // Last: they end the session of whoever asks.
-  'DELETE /sessions/current': { who: 'own' },
-  'DELETE /sessions': { who: 'own' },
+  'DELETE /sessions/current': { who: 'own', reviewer: 204 },
+  'DELETE /sessions': { who: 'own', reviewer: 401 },
 }
 
-/** What a stranger gets for a frame about a room or call of others; undefined = the frame is about the sender alone. */
-const frames: Record<FrameType, { scope: Scope | null; payload: object; foreign?: string }> = {
-  'agent.hello': { scope: null, payload: { protocol: 1, agent: { name: 'x', version: '1' } } },
-  'agent.tools.register': { scope: 'tools', payload: { tools: [shout] } },
-  'agent.heartbeat': { scope: null, payload: {} },
-  'audit.follow': { scope: null, payload: {}, foreign: 'PERMISSION_DENIED' },
-  'audit.unfollow': { scope: null, payload: {} },
-  'auth.refresh': { scope: null, payload: { key: 'guessed' }, foreign: 'UNAUTHENTICATED' },
-  'room.join': { scope: 'rooms:read', payload: {}, foreign: 'NOT_FOUND' },
+/**
+ * What a stranger gets for a frame about a room or call of others (undefined = the frame is about the sender alone), and what a reviewer
+ * who is in the room gets.
+ */
+const frames: Record<FrameType, { scope: Scope | null; reviewer: string; payload: object; foreign?: string }> = {
+  'agent.hello': { scope: null, reviewer: 'PERMISSION_DENIED', payload: { protocol: 1, agent: { name: 'x', version: '1' } } },
+  'agent.tools.register': { scope: 'tools', reviewer: 'HELLO_REQUIRED', payload: { tools: [shout] } },
+  'agent.heartbeat': { scope: null, reviewer: 'HELLO_REQUIRED', payload: {} },
+  'audit.follow': { scope: null, reviewer: 'ok', payload: {}, foreign: 'PERMISSION_DENIED' },
+  'audit.unfollow': { scope: null, reviewer: 'ok', payload: {} },
+  'auth.refresh': { scope: null, reviewer: 'UNAUTHENTICATED', payload: { key: 'guessed' }, foreign: 'UNAUTHENTICATED' },
+  'room.join': { scope: 'rooms:read', reviewer: 'ok', payload: {}, foreign: 'NOT_FOUND' },
   // To leave where one never was is no offence.
-  'room.leave': { scope: 'rooms:read', payload: {}, foreign: 'ok' },
-  'message.post': { scope: 'rooms:write', payload: { key: 'k', body: 'x' }, foreign: 'NOT_FOUND' },
-  'tool.call': { scope: 'rooms:write', payload: { key: 'k', tool: 'shout', input: { text: 'x' } }, foreign: 'NOT_FOUND' },
-  'tool.cancel': { scope: 'rooms:write', payload: {}, foreign: 'NOT_FOUND' },
-  'agent.tool.stream': { scope: 'tools', payload: { seq: 1, chunk: 'x' }, foreign: 'NOT_FOUND' },
-  'agent.tool.result': { scope: 'tools', payload: { status: 'succeeded' }, foreign: 'NOT_FOUND' },
-  'contract.end': { scope: 'rooms:write', payload: { key: 'k', outcome: 'x' }, foreign: 'NOT_FOUND' },
-  typing: { scope: 'rooms:write', payload: {}, foreign: 'NOT_FOUND' },
-  'cursor.set': { scope: 'rooms:read', payload: { seq: 1 }, foreign: 'NOT_FOUND' },
+  'room.leave': { scope: 'rooms:read', reviewer: 'ok', payload: {}, foreign: 'ok' },
+  'message.post': { scope: 'rooms:write', reviewer: 'ok', payload: { key: 'k', body: 'x' }, foreign: 'NOT_FOUND' },
+  'tool.call': { scope: 'rooms:write', reviewer: 'ok', payload: { key: 'k', tool: 'shout', input: { text: 'x' } }, foreign: 'NOT_FOUND' },
+  'tool.cancel': { scope: 'rooms:write', reviewer: 'ok', payload: {}, foreign: 'NOT_FOUND' },
+  'agent.tool.stream': { scope: 'tools', reviewer: 'PERMISSION_DENIED', payload: { seq: 1, chunk: 'x' }, foreign: 'NOT_FOUND' },
+  'agent.tool.result': { scope: 'tools', reviewer: 'PERMISSION_DENIED', payload: { status: 'succeeded' }, foreign: 'NOT_FOUND' },
+  'contract.end': { scope: 'rooms:write', reviewer: 'ok', payload: { key: 'k', outcome: 'x' }, foreign: 'NOT_FOUND' },
+  typing: { scope: 'rooms:write', reviewer: 'ok', payload: {}, foreign: 'NOT_FOUND' },
+  'cursor.set': { scope: 'rooms:read', reviewer: 'ok', payload: { seq: 1 }, foreign: 'NOT_FOUND' },
 }
 
 describe('tenancy', () => {
@@ -101,6 +111,7 @@ describe('tenancy', () => {
   let narrow: Record<'tools' | 'rooms:read', string>
   let otherAgent: Person
   let otherUser: Person
+  let reviewer: Person
   let clients: Client[]
 
   before(async () => {
@@ -122,6 +133,7 @@ describe('tenancy', () => {
     narrow = { tools: (await issue({ scopes: ['tools'] })).api_key, 'rooms:read': (await issue({ scopes: ['rooms:read'] })).api_key }
     otherAgent = await registerAgent(hub, 'Other')
     otherUser = await signUp(hub, ['requester', 'provider'])
+    reviewer = await signUp(hub, ['reviewer'])
     // A user of its own, for the routes end the sessions of the other one.
     clients = await Promise.all([connectAs(hub, otherAgent), connectAs(hub, await signUp(hub))])
   })
@@ -212,6 +224,29 @@ describe('tenancy', () => {
       const client = await connectAs(stage.hub, { auth: { key: scope === 'rooms:read' ? narrow.tools : narrow['rooms:read'] } })
       const about = { contract_id: stage.contract_id, call_id: randomUUID() }
       expect(await client.askRaw(type, { ...about, ...payload })).to.have.nested.property('error.facts.scope', scope)
+      client.close()
+    })
+  }
+
+  for (const [route, { who, reviewer: wanted }] of Object.entries(routes)) {
+    if (who === 'public' || who === 'open') continue
+    it(`[TEN-8] ${route}: a reviewer gets ${wanted}`, async () => {
+      expect((await ask(route, reviewer.bearer)).status).to.equal(wanted)
+    })
+  }
+
+  for (const [type, { reviewer: wanted, payload }] of Object.entries(frames)) {
+    it(`[TEN-8] ${type}: a reviewer gets ${wanted}`, async () => {
+      const { hub, provider, requester } = stage
+      // A room of its own, for some of them end things.
+      const { contract_id } = await openContract(hub, { provider, requester })
+      const client = await connectAs(hub, await signUp(hub, ['reviewer']))
+      await client.must('room.join', { contract_id })
+      const call = await client.must('tool.call', { contract_id, key: 'call', tool: 'shout', input: { text: 'x' } })
+      const about = type.startsWith('agent.tool.') || type === 'tool.cancel' ? { call_id: call.call_id } : {}
+      const isOfRoom = !/^(agent|audit|auth)\./.test(type)
+      const answer = await client.askRaw(type, { ...(isOfRoom ? { contract_id } : {}), ...about, ...payload })
+      expect(codeOf(answer)).to.equal(wanted)
       client.close()
     })
   }
