@@ -1,4 +1,5 @@
 import { type AuditSubject, type AuditType, type ErrorCode, idSchema, ParleyError, type Severity } from '../../shared/protocol/index.ts'
+import { endedKeyOf } from '../core/access/ended-key.ts'
 import { isForeign } from '../core/access/foreign.ts'
 import type { Principal } from '../core/access/principal.ts'
 import { type Audit, askedBy, isInTrail } from './audit.ts'
@@ -35,6 +36,13 @@ const QUANTITY = /^max_/
 export function createDoorWatch(audit: Audit): DoorWatch {
   return ({ error, door, subject, shown, ...asked }) => {
     if (!(error instanceof ParleyError) || isInTrail(error)) return
+    const ended = endedKeyOf(error)
+    if (ended !== undefined) {
+      const { key_id, agent_id, reason } = ended
+      const about = { key_id, agent_ids: [agent_id], subject: { type: 'key', id: key_id }, metadata: { reason, door } }
+      audit.record({ type: 'key.refused', ...askedBy(asked), ...about })
+      return
+    }
     const type = isForeign(error) ? 'security.denied' : watched[error.code]
     if (type === undefined) return
     // Who shows nothing tries nothing: a browser that asks whether it is signed in.

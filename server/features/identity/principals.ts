@@ -1,4 +1,5 @@
 import type { UserRole } from '../../../shared/protocol/index.ts'
+import { endedKeyShown } from '../../core/access/ended-key.ts'
 import type { Principal } from '../../core/access/principal.ts'
 import { createBatchedReads } from '../../pipeline/store/batched-reads.ts'
 import type { Users } from '../users/index.ts'
@@ -23,10 +24,13 @@ export function createPrincipals({
 }: {
   model: Model
   users: Pick<Users, 'find'>
-  keys: Pick<AgentKeys, 'use'>
+  keys: Pick<AgentKeys, 'use' | 'ended'>
 }) {
+  /** Throws for a key that has ended; undefined for what is no key at all. */
   async function agentOfKey(text: string): Promise<{ principal: Principal; expires_at_ms: number | null } | undefined> {
     const key = await keys.use(text)
+    const ended = key === undefined ? await keys.ended(text) : undefined
+    if (ended !== undefined) throw endedKeyShown(ended)
     const principal = key && (await agent(key.agent_id))
     if (key === undefined || principal === undefined) return undefined
     const credential = { kind: 'key', id: key._id, scopes: key.scopes, ...boundsOf(key) } as const

@@ -36,7 +36,7 @@ export const auditTypes = {
   'key.activated': { severity: 'security' },
   'key.revoked': { severity: 'security' },
   'key.expired': { severity: 'security' },
-  'key.refused': { severity: 'security', counted_by: ['reason', 'door'] },
+  'key.refused': { severity: 'security', counted_by: ['subject', 'reason', 'door'] },
   'agent.permissions_changed': { severity: 'security' },
   'security.denied': { severity: 'security', counted_by: ['code', 'door', 'shown'] },
   'rate.limited': { severity: 'warn', counted_by: ['door'] },

@@ -53,6 +53,32 @@ describe('the audit trail: refusals', () => {
     expect(by_key?.data.key_id).to.be.a('string')
   })
 
+  it('[AUDIT-26] a key that has ended is named, with why and where, to the owner too; who shows it is told what anyone with a bad key is', async () => {
+    const owner = await signUp(hub)
+    const made = await api<{ agent_id: string }>(hub, 'POST', '/agents', { body: { name: 'Owned' }, bearer: owner.bearer })
+    const { agent_id } = made.body
+    const issue = async () =>
+      (await api<{ key_id: string; api_key: string }>(hub, 'POST', `/agents/${agent_id}/keys`, { body: {}, bearer: owner.bearer })).body
+    const { key_id, api_key } = await issue()
+    const other = await issue()
+    for (const one of [key_id, other.key_id]) await api(hub, 'DELETE', `/agents/${agent_id}/keys/${one}`, { bearer: owner.bearer })
+    const shown = await api<{ correlation_id: string }>(hub, 'GET', '/me', { bearer: api_key })
+    const wrong = await api<{ correlation_id: string }>(hub, 'GET', '/me', { bearer: `${api_key.slice(0, -1)}x` })
+    const client = openClient(hub, { key: other.api_key })
+    await new Promise((resolve) => client.socket.once('connect_error', resolve))
+    client.close()
+    expect({ ...shown.body, correlation_id: '' }).to.deep.equal({ ...wrong.body, correlation_id: '' })
+    const refused = (events: TrailEvent[]) => events.filter(({ type }) => type === 'key.refused')
+    const told = refused(await settledTrail(hub, (events) => refused(events).length >= 2)).map(({ data }) => data)
+    expect(told.map(({ subject, metadata, key_id: named }) => [subject, metadata, named])).to.deep.equal([
+      [{ type: 'key', id: key_id }, { reason: 'revoked', door: 'GET /me' }, key_id],
+      [{ type: 'key', id: other.key_id }, { reason: 'revoked', door: 'handshake' }, other.key_id],
+    ])
+    expect(told[0]?.correlation_id).to.equal(shown.body.correlation_id)
+    const found = await api<{ total: number }>(hub, 'GET', `/audit?type=key.refused&agent_id=${agent_id}`, { bearer: owner.bearer })
+    expect(found.body.total).to.equal(2)
+  })
+
   it('[AUDIT-3] what is not there at all is nobody’s secret, and no refusal to record', async () => {
     const before = denied((await readTrail(hub)).events).length
     const ada = await signUp(hub)

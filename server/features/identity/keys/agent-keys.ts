@@ -1,5 +1,6 @@
 import { v7 as uuidv7 } from 'uuid'
 import { type By, type KeyScope, ParleyError, type Profile, type RatesPatch } from '../../../../shared/protocol/index.ts'
+import type { EndedKey } from '../../../core/access/ended-key.ts'
 import type { Clock } from '../../../core/clock.ts'
 import { type Audit, type AuditDraft, actorOf, recordThenAct } from '../../../pipeline/audit.ts'
 import { createBatchedReads } from '../../../pipeline/store/batched-reads.ts'
@@ -139,6 +140,14 @@ export function createAgentKeys({ model: { agentKeys }, register, uses, secrets,
     return new Map(rows.map((key) => [key.hash, key]))
   })
 
+  /** The key of a text when it was good once and is so no more. */
+  async function ended(text: string): Promise<EndedKey | undefined> {
+    if (!looksLikeApiKey(text, { dev_mode })) return undefined
+    const key = await agentKeys.findOne({ hash: { $in: secrets.apiKeyHashes(text) } })
+    if (key === null || isGood(key)) return undefined
+    return { key_id: key._id, agent_id: key.agent_id, reason: key.ended?.reason ?? (key.in_grace ? 'rotated' : 'expired') }
+  }
+
   /** From the first use of a replacement on, the old key has its grace. In this order: what a crash leaves undone, the next use does. */
   async function activate({ _id, agent_id, rotated_from }: AgentKeyDocument): Promise<void> {
     const at = now()
@@ -168,7 +177,7 @@ export function createAgentKeys({ model: { agentKeys }, register, uses, secrets,
     return (await agentKeys.findOne({ _id: key_id, agent_id })) ?? undefined
   }
 
-  return { make, keep, issue, rotate, revoke, use, find }
+  return { make, keep, issue, rotate, revoke, use, ended, find }
 }
 
 export type AgentKeys = ReturnType<typeof createAgentKeys>
