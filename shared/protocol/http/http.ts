@@ -26,7 +26,7 @@ export const http = {
     who: 'operator, or that requester',
     about: 'a contract with its room; see below',
     status: 201,
-    refuses: ['PERMISSION_DENIED'],
+    refuses: ['PERMISSION_DENIED', 'PROFILE_VIOLATED'],
     body: z.object({
       title: z.string().trim().min(1).max(300),
       requester_id: idSchema,
