@@ -146,6 +146,8 @@ function usedBy({ type, data }: RecordedEvent): [PermissionFlag, string][] {
       const used: [PermissionFlag, string][] = data.visibility === 'all' ? [['can_message_requester', 'message.post']] : []
       return data.evidence === undefined ? used : [...used, ['can_read_attachments', 'message.post']]
     }
+    case 'call.requested':
+      return [['can_message_requester', 'tool.call']]
     case 'contract.ended':
       return data.reason === undefined ? [] : [['can_message_requester', 'contract.end']]
     case 'call.cancel_requested':

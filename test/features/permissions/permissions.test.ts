@@ -152,7 +152,7 @@ describe('permissions', () => {
     expect(refused).to.have.nested.property('error.facts.scope', 'attachments')
   })
 
-  it('[PERM-8] an agent that may not message the requester says nothing by a reason or an outcome either, live or in replay', async () => {
+  it('[PERM-8] an agent that may not message the requester says nothing by a reason, an outcome or a call of its own either, live or in replay', async () => {
     const { agent, human, contract_id, requester, hub } = stage
     await put(ofContract(), requester, { can_message_requester: false })
     const call_id = await stage.call('one')
@@ -161,10 +161,12 @@ describe('permissions', () => {
       await agent.ask('tool.cancel', { contract_id, call_id, reason: secret }),
       await agent.ask('contract.end', { contract_id, key: 'a', outcome: 'done', reason: secret }),
       await agent.ask('contract.end', { contract_id, key: 'b', outcome: secret }),
+      await agent.ask('tool.call', { contract_id, key: 'c', tool: 'shout', input: { text: secret } }),
+      await agent.ask('tool.call', { contract_id, key: 'd', tool: secret, input: {} }),
     ])
       expect(refused).to.deep.nested.include({ 'error.code': 'PERMISSION_DENIED', 'error.facts.permission': 'can_message_requester' })
     await agent.must('tool.cancel', { contract_id, call_id })
-    await agent.must('contract.end', { contract_id, key: 'c', outcome: 'done' })
+    await agent.must('contract.end', { contract_id, key: 'e', outcome: 'done' })
     await human.event(contract_id, 'contract.ended')
     const late = await connectAs(hub, requester)
     clients.push(late)

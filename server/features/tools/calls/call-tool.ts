@@ -1,4 +1,5 @@
 import { type FieldError, type Limits, ParleyError, type RoomView, type ToolView } from '../../../../shared/protocol/index.ts'
+import { requirePermission } from '../../../core/access/permit.ts'
 import type { Principal } from '../../../core/access/principal.ts'
 import { executionBoundOf, requireProfile } from '../../../core/access/profile.ts'
 import { isoTime } from '../../../core/clock.ts'
@@ -45,8 +46,10 @@ export function createCallTool({ limits, providerOf, toolsOf, faults }: CallTool
         throw cause
       }
     },
-    decide: (room, { tool: name, input, timeout_ms }, { actor, facts, newId, now_ms }) => {
+    decide: (room, { tool: name, input, timeout_ms }, { actor, role, facts, newId, now_ms }) => {
       refuseWhenEndedOrFull(room)
+      // Nobody asked it to: the input, the name and the output would be read by the requester as a message is.
+      if (role === 'provider') requirePermission(room, actor, 'can_message_requester')
       requireProfile(actor, { tools: [name], agents: calledAgents(room, actor) })
       if (facts.unchecked !== undefined) throw facts.unchecked
       const call_id = newId()

@@ -31,6 +31,13 @@ export interface DispatchDeps {
   background: Background
 }
 
+interface Sending {
+  call: CallView
+  term: number
+  /** The keys that have as many calls as they may, as far as this round knows. */
+  full?: Set<string>
+}
+
 /** Whether the session that is to get the call is of this node. */
 type Sent = 'here' | 'not here' | 'not now'
 
@@ -44,7 +51,7 @@ export function createDispatch({ log, timers, clock, slots, forTool, sessionsOf,
    * started stays with its session: it is sent again to that one only, which may have missed it. One whose key has as many under way
    * as it may waits until one of them ends.
    */
-  async function send(contract_id: string, agent_id: string, { call, term }: { call: CallView; term: number }): Promise<Sent> {
+  async function send(contract_id: string, agent_id: string, { call, term, full = new Set() }: Sending): Promise<Sent> {
     if (!mayGo(call)) return 'not now'
     const own = call.session_id
     // The newest connection of the session: it may have come back on another one before the old one is known to be dead.
@@ -52,7 +59,7 @@ export function createDispatch({ log, timers, clock, slots, forTool, sessionsOf,
     if (reach === undefined) return 'not here'
     const { call_id, tool, input } = call
     const { session, session_id } = reach
-    if (call.state !== 'running' && !(await slots.take(session.principal, call_id))) return 'here'
+    if (call.state !== 'running' && !(await mayTake(session.principal, call_id, full))) return 'here'
     const name = `${call_id} ${session.id}`
     if (asked.has(name)) return 'here'
     asked.add(name)
@@ -65,6 +72,15 @@ export function createDispatch({ log, timers, clock, slots, forTool, sessionsOf,
       started.finally(() => slots.release(session.principal, call_id)),
     )
     return 'here'
+  }
+
+  /** A key that was full once in a round is not asked again. */
+  async function mayTake(principal: Principal, call_id: string, full: Set<string>): Promise<boolean> {
+    const key_id = principal.credential?.id ?? ''
+    if (full.has(key_id)) return false
+    const isTaken = await slots.take(principal, call_id)
+    if (!isTaken) full.add(key_id)
+    return isTaken
   }
 
   /** Until when the session may work on it, if it starts now. */
@@ -95,12 +111,15 @@ export function createDispatch({ log, timers, clock, slots, forTool, sessionsOf,
   async function sendOpenCalls(agent_ids: string[], { isSweep = false } = {}): Promise<void> {
     const here = agent_ids.filter((agent_id) => sessionsOf(agent_id).length > 0)
     const open = here.length === 0 ? [] : await timers.ofAgents(here, 'call.time_out')
+    const full = new Set<string>()
+    const hasRoom = (agent_id: string) => sessionsOf(agent_id).some(({ session }) => !full.has(session.principal.credential?.id ?? ''))
     const agentOf = new Map(open.map(({ contract_id, agent_id }) => [contract_id, agent_id]))
     for (const [contract_id, agent_id] of agentOf) {
       // As the log has it: nobody of this node need be in the room, so what it knows of it may be old. Before a sweep all is compared.
       const { room } = await (isSweep ? log.open(streamOf(contract_id)) : log.refresh(streamOf(contract_id)))
       for (const call of room.calls) {
-        if (!isSweep || call.state !== 'running') await send(contract_id, agent_id, { call, term: room.floor.term })
+        const isWanted = call.state === 'running' ? !isSweep : hasRoom(agent_id)
+        if (isWanted) await send(contract_id, agent_id, { call, term: room.floor.term, full })
         if (call.cancel_requested && !isSweep) tellCancelHere(agent_id, call)
       }
     }
