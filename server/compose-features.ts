@@ -117,14 +117,14 @@ export async function composeFeatures(deps: FeatureDeps) {
     const found = await identity.principals.find(ids)
     return new Map([...found].map(([id, { kind, name }]) => [id, { id, kind, name }]))
   }
-  const toolsOf = (agent_id: string) => tools.readToolSet(toolModels, agent_id)
+  const toolsOf = tools.createToolsOf(toolModels)
   const streams = tools.createCallStreams({ parts: tools.createStreamParts(toolModels, clock), limits, onTrouble })
   const turns = tools.createCallTurns()
   const validators = tools.createInputValidators({ clock })
   const sessions = agents.createAgentSessions(clock)
   const sessionOn = (session: Session) => sessions.on(session)?.session_id
   const reach = agents.createReach({ models: agentModels, sessions, clock, node_id, limits, onTaken: (live) => health.forget(live) })
-  const contractOfCall = tools.createContractOfCall(store)
+  const { contractOfCall, noteCall } = tools.createContractOfCall(store)
   const systemCalls = tools.createSystemCalls({ seal: streams.seal, turns })
 
   const fireCall = tools.createFireTimer({ record, calls: systemCalls, log, clock, limits, heldAt: reach.heldAt })
@@ -135,7 +135,7 @@ export async function composeFeatures(deps: FeatureDeps) {
   const timers = createTimers({ connection, clock, fire, onTrouble, onDeadLetter: deps.onDeadLetter })
   const slots = tools.createTaskSlots({ log, timers, sessionsOfKey: reach.ofKey })
   const dispatch = tools.createDispatch({
-    ...{ log, timers, clock, slots, background },
+    ...{ log, timers, clock, slots, background, noteCall },
     forTool: reach.forTool,
     tellPeers: (agent_id, cancel) =>
       peers.tell(audienceOf.principal(agent_id), { kind: 'work', agent_id, ...(cancel === undefined ? {} : { cancel }) }),

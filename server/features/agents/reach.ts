@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Limits } from '../../../shared/protocol/index.ts'
 import type { Clock } from '../../core/clock.ts'
+import { createSharedReads } from '../../pipeline/store/shared-reads.ts'
 import type { AgentSession, AgentSessions } from './agent-sessions.ts'
 import type { AgentModels, AgentSessionDocument } from './model.ts'
 
@@ -26,10 +27,15 @@ export function createReach({ models, sessions, clock, node_id, limits, onTaken 
   /** When connections of sessions were lost here, as no change of the clock moves it. */
   const lost = new LRUCache<string, number>({ max: MOST_LOST })
 
+  /** Every call of an agent asks. */
+  const readLive = createSharedReads({
+    nameOf: (agent_id: string) => agent_id,
+    read: (agent_id) => models.sessions.find({ agent_id, live: true }).sort({ seen_at: -1 }).limit(MOST_ROWS).toArray(),
+  })
+
   /** The sessions of an agent that other nodes hold. */
   async function elsewhere(agent_id: string): Promise<AgentSessionDocument[]> {
-    const rows = await models.sessions.find({ agent_id, live: true }).sort({ seen_at: -1 }).limit(MOST_ROWS).toArray()
-    return rows.filter((row) => row.node_id !== node_id && isHeld(row))
+    return (await readLive(agent_id)).filter((row) => row.node_id !== node_id && isHeld(row))
   }
 
   function isHeld({ live, held_at }: AgentSessionDocument): boolean {

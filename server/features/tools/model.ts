@@ -1,5 +1,6 @@
 import { type Connection, type mongo, Schema } from 'mongoose'
 import type { ToolView } from '../../../shared/protocol/index.ts'
+import { createBatchedReads } from '../../pipeline/store/batched-reads.ts'
 
 /** What an agent registered last. The tools are kept as text: a schema may hold any key. */
 export interface ToolSetDocument {
@@ -33,7 +34,14 @@ export function createToolModels(connection: Connection) {
 
 export type ToolModels = ReturnType<typeof createToolModels>
 
-export async function readToolSet({ toolSets }: ToolModels, agent_id: string): Promise<ToolView[]> {
-  const found = await toolSets.findOne({ _id: agent_id })
-  return found === null ? [] : JSON.parse(found.tools)
+/** What an agent can do, by the store each time: it may have registered at another node. */
+export function createToolsOf({ toolSets }: ToolModels): (agent_id: string) => Promise<ToolView[]> {
+  const read = createBatchedReads(async (ids) => {
+    const found = await toolSets.find({ _id: { $in: ids } }).toArray()
+    return new Map(found.map(({ _id, tools }) => [_id, tools]))
+  })
+  return async (agent_id) => {
+    const tools = await read(agent_id)
+    return tools === undefined ? [] : JSON.parse(tools)
+  }
 }

@@ -3,6 +3,7 @@ import { ParleyError } from '../../../shared/protocol/index.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { SystemFrames } from '../command.ts'
 import { type DeadLetter, isFree, MOST_ATTEMPTS, reasonOf, waitAfter, willPass } from './retry.ts'
+import { createTimerWrites } from './timer-writes.ts'
 
 /** A look at a key that may have ended, or at an agent's permissions that may not be told. */
 export type HubLook = { type: 'key.settle'; key_id: string } | { type: 'grants.settle'; agent_id: string }
@@ -41,7 +42,6 @@ const POLL_EVERY_MS = 1_000
 const LEASE_MS = 15_000
 const MOST_AT_ONCE = 200
 const MOST_COUNTED = 10_000
-const DUPLICATE_KEY = 11_000
 
 /**
  * Timers are swept by any node. Claims carry a fence, and what a timer sends is decided by the log: two nodes firing one timer do no
@@ -64,6 +64,7 @@ export function createTimers({
 }) {
   const schema = new Schema<TimerDocument>({ _id: String }, { strict: false, versionKey: false, autoIndex: false, autoCreate: false })
   const collection = connection.model<TimerDocument>('Timer', schema, 'timers').collection as unknown as mongo.Collection<TimerDocument>
+  const writes = createTimerWrites(collection)
   let wake_ms = Number.POSITIVE_INFINITY
   let cancel: (() => void) | undefined
   let running = Promise.resolve()
@@ -75,12 +76,7 @@ export function createTimers({
     const about = 'contract_id' in frame ? { contract_id: frame.contract_id } : {}
     const row = { due_at: new Date(due_ms), ...about, agent_id, frame }
     const update = { $set: row, $unset: { claimed_until: '', attempts: '', error: '', dead_at: '' }, $inc: { fence: 1 } } as const
-    const write = () => collection.updateOne({ _id: id }, update, { upsert: true })
-    await write().catch((error: { code?: unknown }) => {
-      // Another node set it for the first time in the same moment, so now it is there.
-      if (error.code !== DUPLICATE_KEY) throw error
-      return write()
-    })
+    await writes.set(id, update)
     schedule(due_ms)
   }
 
@@ -91,7 +87,7 @@ export function createTimers({
   }
 
   async function disarm(ids: string[]): Promise<void> {
-    await collection.deleteMany({ _id: { $in: ids } })
+    await writes.remove(ids)
   }
 
   /** The timers of one kind that the open calls of some agents have. */

@@ -7,7 +7,10 @@ import type { EventStore } from '../../../pipeline/store/event-store.ts'
 export function createContractOfCall(store: EventStore) {
   const known = new LRUCache<string, string>({ max: 10_000 })
 
-  return async function contractOfCall(call_id: string): Promise<string> {
+  /** Of a call that this node brings to its agent, which will speak of it in a moment. */
+  const noteCall = (call_id: string, contract_id: string): void => void known.set(call_id, contract_id)
+
+  async function contractOfCall(call_id: string): Promise<string> {
     const near = known.get(call_id)
     if (near !== undefined) return near
     const stream = await store.streamOfCall(call_id)
@@ -16,4 +19,6 @@ export function createContractOfCall(store: EventStore) {
     known.set(call_id, contract_id)
     return contract_id
   }
+
+  return { contractOfCall, noteCall }
 }

@@ -29,6 +29,8 @@ export interface DispatchDeps {
   /** Tells the other nodes that the agent has something to do, or no longer. */
   tellPeers(agent_id: string, cancel?: Pick<CallView, 'call_id' | 'session_id'> & { reason?: string }): void
   background: Background
+  /** The call goes to its agent from here. */
+  noteCall(call_id: string, contract_id: string): void
 }
 
 interface Sending {
@@ -42,7 +44,7 @@ interface Sending {
 type Sent = 'here' | 'not here' | 'not now'
 
 /** Brings calls and cancels to the agent, whichever node it is on. At least once: the agent drops a call that it has. */
-export function createDispatch({ log, timers, clock, slots, forTool, sessionsOf, start, tellPeers, background }: DispatchDeps) {
+export function createDispatch({ log, timers, clock, slots, forTool, sessionsOf, start, tellPeers, background, noteCall }: DispatchDeps) {
   /** Calls that were sent and not yet acknowledged, so that a sweep does not send them again and again. */
   const asked = new Set<string>()
 
@@ -63,6 +65,7 @@ export function createDispatch({ log, timers, clock, slots, forTool, sessionsOf,
     const name = `${call_id} ${session.id}`
     if (asked.has(name)) return 'here'
     asked.add(name)
+    noteCall(call_id, contract_id)
     const { deadline, bound } = timeOf(call, session.principal)
     const received = session.ask('core.tool.call', { contract_id, call_id, tool, input, deadline, term }).finally(() => asked.delete(name))
     if (call.state === 'running') return 'here'

@@ -201,13 +201,21 @@ export function createCallStreams({
     }
   }
 
+  /** All that is saved by now, and behind what is being saved here. */
+  async function upToDate(call_id: string): Promise<CallStream> {
+    // What nobody has here, and nobody is reading, is read from the database in this very call.
+    const isRead = streams.get(call_id)?.owned !== true && !loading.has(call_id)
+    const own = await openOwned(call_id)
+    if (isRead && own.chunks.length === own.saved) return own
+    await writer.savedUpTo(own, own.chunks.length)
+    return reload(call_id)
+  }
+
   async function seal(call_id: string, { everywhere }: { everywhere: boolean }): Promise<SealedStream> {
     const letGo = sealing.begin(call_id)
     try {
       for (let tries = 0; tries < MOST_TRIES; tries++) {
-        const own = await openOwned(call_id)
-        await writer.savedUpTo(own, own.chunks.length)
-        const stream = await reload(call_id)
+        const stream = await upToDate(call_id)
         const [parts, holder] = [stream.chunks.length, randomUUID()]
         // A part of another node came first: it is in the seal.
         if (everywhere && !(await stored.sealAt(call_id, parts + 1, holder))) continue
