@@ -3,7 +3,7 @@ import { PROTOCOL } from '../../shared/protocol/version.ts'
 import { createHttp, type Http, resolveCredential } from './http.ts'
 import type { Clock } from './link/clock.ts'
 import { createEmitter, type Emitter } from './link/emitter.ts'
-import { Link } from './link/link.ts'
+import { type Ask, Link } from './link/link.ts'
 import { Outbox } from './outbox.ts'
 import { createProblemReport } from './problem-report.ts'
 import { ownRefusal, RefusedError, toError } from './refused-error.ts'
@@ -40,9 +40,12 @@ export class HubSession implements Hub {
   #whenLive = quiet(Promise.withResolvers<void>())
   #wasLive = false
   #isNaming = false
+  /** The session to go on with at the next hello; none after another connection took it. */
+  #session_id: string | undefined
 
   constructor(options: HubOptions) {
     this.#options = options
+    this.#session_id = options.resume
     const { clock } = options
     const onProblem = this.#report
     this.#http = createHttp(options)
@@ -61,7 +64,7 @@ export class HubSession implements Hub {
       onChange: (contract_id) => this.#rooms.get(contract_id)?.onOutboxChange(),
     })
     const room = (contract_id: string, from?: RoomOptions) => this.room(contract_id, from)
-    this.#tools = new ToolRunner({ clock, ask: this.link.ask, outbox: this.#outbox, live: () => this.#whenLive.promise, room, onProblem })
+    this.#tools = new ToolRunner({ clock, ask: this.#ask, outbox: this.#outbox, live: () => this.#whenLive.promise, room, onProblem })
     this.#feed = new RoomFeed({ room, onProblem })
     this.#listen()
   }
@@ -133,13 +136,15 @@ export class HubSession implements Hub {
   }
 
   async #greet(): Promise<void> {
-    const { key, agent, resume } = this.#options
+    const { key, agent } = this.#options
     if (key === undefined) {
       if (!this.#isRestored) this.principal = await this.#http.me()
     } else {
-      const session_id = this.welcome?.session_id ?? resume
+      const session_id = this.#session_id
       const hello = { protocol: PROTOCOL, agent, ...(session_id === undefined ? {} : { resume: session_id }) }
-      this.#onWelcome(await this.link.ask('agent.hello', hello))
+      const welcome = await this.link.ask('agent.hello', hello)
+      this.#session_id = welcome.session_id
+      this.#onWelcome(welcome)
     }
     await this.#restore()
     if (this.#tools.hasTools) await this.#keepRegistration(this.#register())
@@ -154,14 +159,30 @@ export class HubSession implements Hub {
 
   async #send({ frame, payload }: OutboxEntry): Promise<Record<string, unknown>> {
     // The payload was made for this frame, by the code above or by an earlier run of it.
-    return { ...(await this.link.ask(frame, payload as never)) }
+    return { ...(await this.#ask(frame, payload as never)) }
+  }
+
+  /** Another connection took the session over: this one stays deaf until it has one of its own. Both may be right, so neither takes it back. */
+  readonly #ask: Ask = async (frame, payload) => {
+    const { connection } = this.link
+    try {
+      return await this.link.ask(frame, payload)
+    } catch (thrown) {
+      const isTaken = thrown instanceof RefusedError && thrown.code === 'HELLO_REQUIRED' && this.#session_id !== undefined
+      if (isTaken && connection === this.link.connection) {
+        this.#session_id = undefined
+        this.#report({ during: 'session', error: thrown })
+        this.link.reconnect()
+      }
+      throw thrown
+    }
   }
 
   #openRoom(contract_id: string, options: RoomOptions): RoomSession {
     const { clock } = this.#options
     const room: RoomSession = new RoomSession(contract_id, options, {
       self: () => this.principal.id,
-      ...{ clock, ask: this.link.ask, http: this.#http, outbox: this.#outbox, isLive: () => this.link.state === 'live' },
+      ...{ clock, ask: this.#ask, http: this.#http, outbox: this.#outbox, isLive: () => this.link.state === 'live' },
       onProblem: this.#report,
       onOver: () => {
         if (this.#rooms.get(contract_id) === room) this.#rooms.delete(contract_id)
@@ -229,8 +250,7 @@ export class HubSession implements Hub {
     if (this.welcome === undefined) return
     this.#stopBeating = this.#options.clock.after(this.welcome.heartbeat_ms, () => {
       this.#beat()
-      this.link
-        .ask('agent.heartbeat', {})
+      this.#ask('agent.heartbeat', {})
         .then(({ heads }) => {
           for (const [contract_id, head] of Object.entries(heads)) this.#rooms.get(contract_id)?.sync.onHead(head)
         })

@@ -32,7 +32,7 @@ export type HubState = 'connecting' | 'live' | 'reconnecting' | 'closed'
 
 /** Something that went wrong where no caller waits. The sdk goes on. */
 export interface Problem {
-  /** What the sdk was doing: `outbox`, `storage`, `listener`, `tool`, `register`, `connection`, `room`. */
+  /** What the sdk was doing: `outbox`, `storage`, `listener`, `tool`, `register`, `connection`, `session`, `room`. */
   during: string
   error: Error
   contract_id?: string

@@ -89,6 +89,11 @@ export class Link {
     throw isRecord(answer) && isRefusal(answer.error) ? new RefusedError(answer.error) : ownRefusal('ANSWER_INVALID', frame)
   }
 
+  /** Gives the connection up for a new one, which greets anew. */
+  reconnect(): void {
+    this.#socket.disconnect()
+  }
+
   close(fault?: RefusedError): void {
     if (this.state === 'closed') return
     this.fault = fault

@@ -80,6 +80,24 @@ describe('the connection of the sdk', () => {
     expect(states).to.deep.equal(['reconnecting', 'live', 'closed'])
   })
 
+  it('[SDK-30] when another connection took its session, it says so and goes on with one of its own', async () => {
+    const { sdk, problems } = await w.join({ resume: 'b0000000-0000-4000-8000-000000000001' })
+    sdk.tool({ name: 'idle', description: 'Does nothing.', input: { type: 'object' }, run: () => null })
+    await sdk.ready()
+    const [hello, registered] = [w.hub.arrival('agent.hello'), w.hub.arrival('agent.tools.register')]
+    w.hub.next('agent.heartbeat', { refuse: 'HELLO_REQUIRED' })
+    w.clock.pass(15_000)
+    expect(await hello).not.to.have.property('resume')
+    await registered
+    await untilLive(sdk)
+    expect(problems.map(({ during, error }) => [during, (error as RefusedError).code])).to.deep.equal([['session', 'HELLO_REQUIRED']])
+    // The new one is its own again, so the next cut resumes it.
+    const { session_id } = sdk.welcome ?? {}
+    const next = w.hub.arrival('agent.hello')
+    w.hub.cut()
+    expect((await next).resume).to.equal(session_id)
+  })
+
   it('[SDK-16] closing with a pause: it comes back after that pause, not before', async () => {
     const { sdk } = await w.join()
     const closing: unknown[] = []

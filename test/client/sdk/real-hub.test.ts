@@ -92,6 +92,27 @@ describe('the sdk with a real hub', () => {
       expect(refused).to.include({ code: 'NOT_FOUND' })
     })
 
+    it('[SDK-30] an agent whose session was taken over gets calls again when the taker is gone', async () => {
+      const { contract_id, requester, provider } = await openContract(hub)
+      const tool = { name: 'who', description: 'Says which one.', input: { type: 'object' } as const }
+      const first = await connect({ url: hub.url, ...provider.auth })
+      opened.push(first)
+      const taken = new Promise<string>((resolve) => first.on('problem', ({ during }) => resolve(during)))
+      first.tool({ ...tool, run: () => 'first' })
+      await first.ready()
+      const second = await connect({ url: hub.url, ...provider.auth, resume: first.welcome?.session_id ?? '' })
+      second.tool({ ...tool, run: () => 'second' })
+      await second.ready()
+      const room = await (await open(hub.url, requester)).room(contract_id)
+      expect(await room.call('who', {}).result()).to.equal('second')
+      // Named anew, the set is registered anew; at the latest its next heartbeat would find out.
+      first.tool({ ...tool, name: 'whom', run: () => 'first' })
+      expect(await taken).to.equal('session')
+      await second.close()
+      while ((await first.ready().catch(() => [])).length < 2) await new Promise(setImmediate)
+      expect(await room.call('who', {}).result()).to.equal('first')
+    })
+
     it('[SDK-28] a slow reader of a real log reads all of it', async () => {
       const { contract_id, requester } = await openContract(hub)
       const room = await (await open(hub.url, requester)).room(contract_id)
