@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -18,12 +18,19 @@ const RUN_LIMIT_MS = 17 * 60_000
 // After the last test only hooks' leftovers are closed; what is still open then keeps the process alive for ever.
 const EXIT_LIMIT_MS = 20_000
 const POLL_MS = 500
+const ENDING = ['SIGTERM', 'SIGHUP'] as const
 
 /**
  * Runs mocha in `project` with the given arguments on top of .mocharc.json and counts what it ran. A crash, a hang, an end without
  * a report, and a run without any test are one failure each.
  */
 export async function runMocha(project: string, args: string[]): Promise<Counts> {
+  const missing = args.filter((arg, at) => isNoOption(arg, args[at - 1]) && globSync(arg, { cwd: project }).length === 0)
+  if (missing.length > 0) {
+    // Mocha would only warn, and run all the others.
+    console.error(`scripts/test: there is no file or folder ${missing.join(', ')}.`)
+    return { passed: 0, failed: 1 }
+  }
   const folder = mkdtempSync(join(tmpdir(), 'parley-mocha-'))
   try {
     const countsFile = join(folder, 'counts.json')
@@ -45,6 +52,9 @@ function mochaConfig(project: string, args: string[]): Record<string, unknown> {
   return namesFiles ? config : { ...config, spec: EVERY_TEST }
 }
 
+/** Neither an option nor, as in `--grep LOG-2`, what may be the value of one. */
+const isNoOption = (arg: string, before = ''): boolean => !arg.startsWith('-') && !before.startsWith('-')
+
 /** Of a folder the tests are meant, not the suites and helpers that stand beside them. */
 const testsOf = (project: string, arg: string): string => (isFolder(join(project, arg)) ? join(arg, '**/*.test.ts') : arg)
 
@@ -57,19 +67,23 @@ function run({ project, args, countsFile }: { project: string; args: string[]; c
     let reported_at = 0
     let fault: string | null = null
     const mocha = spawn(join(project, 'node_modules/.bin/mocha'), args, { cwd: project, stdio: ['ignore', 'inherit', 'inherit'] })
+    // Whoever ends this run (a time limit, a CI) means mocha too; it takes its own processes with it.
+    const pass = (signal: NodeJS.Signals) => void mocha.kill(signal)
+    for (const signal of ENDING) process.on(signal, pass)
     const watch = setInterval(() => {
       if (reported_at === 0 && readReport(countsFile).ended) reported_at = Date.now()
       if (reported_at !== 0 && Date.now() - reported_at > EXIT_LIMIT_MS) fault = 'the tests left something open, so mocha did not end'
       if (Date.now() - began > RUN_LIMIT_MS) fault = `mocha ran longer than ${RUN_LIMIT_MS / 60_000} minutes`
       if (fault !== null) mocha.kill('SIGKILL')
     }, POLL_MS)
-    mocha.once('error', (error) => {
+    const end = (what: string | null) => {
       clearInterval(watch)
-      resolve(`mocha could not be started (${error.message})`)
-    })
+      for (const signal of ENDING) process.off(signal, pass)
+      resolve(what)
+    }
+    mocha.once('error', (error) => end(`mocha could not be started (${error.message})`))
     mocha.once('exit', (code, signal) => {
-      clearInterval(watch)
-      resolve(fault ?? endFault({ countsFile, ending: signal ?? code }))
+      end(fault ?? endFault({ countsFile, ending: signal ?? code }))
     })
   })
 }

@@ -47,6 +47,23 @@ describe('scripts/test', () => {
     expect(await run({ tests: passing, args: ['--grep', 'a'] })).to.deep.equal({ code: 0, last: '1 passed, 0 failed' })
   })
 
+  it('[HOUSE-8] names a file or folder that is not there, and runs nothing in its place', async () => {
+    for (const typo of ['test/nosuch', 'test/a.tset.ts'])
+      expect(await run({ tests: passing, args: [typo] }), typo).to.deep.equal({ code: 1, last: '0 passed, 1 failed' })
+  })
+
+  it('[HOUSE-17] takes mocha with it when it is told to end', async () => {
+    const folder = projectOf({
+      tests: "it('waits', () => new Promise(() => { console.log('mocha ' + process.pid + '.'); setInterval(() => {}, 1000) }))",
+    })
+    const program = runProgram({ command: process.execPath, args: ['scripts/test.ts', 'test/a.test.ts', '--timeout', '0'], cwd: folder })
+    await program.says('.\n')
+    const mocha = Number(/mocha (\d+)\./.exec(program.printed())?.[1])
+    program.process.kill('SIGTERM')
+    expect(await program.ended, program.said()).to.equal(1)
+    expect(() => process.kill(mocha, 0)).to.throw('ESRCH')
+  })
+
   it('[HOUSE-16] mocha itself, given a file, runs that file alone, by the settings of the project', async () => {
     const args = ['test/shared/machines.test.ts', '--dry-run', '--reporter', 'json']
     const program = runProgram({ command: join(project, 'node_modules/.bin/mocha'), args, cwd: project })
@@ -56,7 +73,6 @@ describe('scripts/test', () => {
   })
 })
 
-/** Runs the real scripts/test.ts over a small project whose checks are `true` or, when it is the failing one, `false`. */
 async function run({
   tests,
   failing,
@@ -66,6 +82,15 @@ async function run({
   failing?: string
   args?: string[]
 }): Promise<{ code: number | null; last: string }> {
+  const folder = projectOf({ tests, ...(failing === undefined ? {} : { failing }) })
+  const program = runProgram({ command: process.execPath, args: ['scripts/test.ts', ...args], cwd: folder })
+  const code = await program.ended
+  // Of standard output alone: two pipes have no order between them.
+  return { code, last: program.printed().trimEnd().split('\n').at(-1) ?? '' }
+}
+
+/** A small project with the real scripts, whose checks are `true` or, when it is the failing one, `false`. */
+function projectOf({ tests, failing }: { tests: string; failing?: string }): string {
   const scripts = Object.fromEntries(checks.map((check) => [check, `node -e "process.exit(${check === failing ? 1 : 0})" --`]))
   const folder = temporaryFolder({
     'package.json': JSON.stringify({ type: 'module', scripts }),
@@ -76,8 +101,5 @@ async function run({
   })
   cpSync(join(project, 'scripts'), join(folder, 'scripts'), { recursive: true })
   symlinkSync(join(project, 'node_modules'), join(folder, 'node_modules'))
-  const program = runProgram({ command: process.execPath, args: ['scripts/test.ts', ...args], cwd: folder })
-  const code = await program.ended
-  // Of standard output alone: two pipes have no order between them.
-  return { code, last: program.printed().trimEnd().split('\n').at(-1) ?? '' }
+  return folder
 }
