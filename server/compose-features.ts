@@ -66,7 +66,7 @@ export async function composeFeatures(deps: FeatureDeps) {
   const roomModels = rooms.createRoomModels(connection)
   const toolModels = tools.createToolModels(connection)
   const agentModels = agents.createAgentModels(connection)
-  const rows = rooms.createContractRows(roomModels)
+  const rows = rooms.createContractRows({ models: roomModels, clock, onTrouble })
   const background = createBackground(onTrouble)
   const deliver = rooms.createDeliver({ tellEventsHere: deps.tellEventsHere, cutHere: deps.cut.cutHere, broadcast, peers, epoch })
 
@@ -100,6 +100,7 @@ export async function composeFeatures(deps: FeatureDeps) {
       meter.delivered(performance.now() - began)
       const own = news.filter(({ mine }) => mine)
       reactors.takeUp(stream, own)
+      rows.committed(contractOf(stream), own)
       deps.permissionUses.committed(contractOf(stream), own, log.cached(stream)?.room.contract?.provider_id)
     },
   })
@@ -159,16 +160,15 @@ export async function composeFeatures(deps: FeatureDeps) {
     }),
   )
 
-  const openContracts = (principal_id: string) => rows.openOf(principal_id)
   const headsOf = createHeads({ log, store })
   const heads = async (principal_id: string) => {
-    const ids = await openContracts(principal_id)
+    const ids = await rows.openOf(principal_id)
     const found = await headsOf(ids.map(streamOf))
     return ids.map((contract_id) => ({ contract_id, ...(found.get(streamOf(contract_id)) ?? { seq: 0, chain: '' }) }))
   }
 
   const illness = agents.createIllness({
-    ...{ models: agentModels, reach, clock, openContracts },
+    ...{ models: agentModels, reach, clock, openContracts: rows.openOf },
     unhealthy_after_ms: limits.unhealthy_after_ms,
     markUnhealthy: (contract_id, about) => asSystem(agents.markUnhealthy, { contract_id, ...about }),
     markRecovered: async (contract_id, about) => {
@@ -289,7 +289,7 @@ export async function composeFeatures(deps: FeatureDeps) {
       health.close()
       await background.settled()
       await log.flush()
-      await audit.close()
+      await Promise.all([audit.close(), rows.close()])
       await streams.flush()
       await reactors.close()
       await timers.close()

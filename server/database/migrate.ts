@@ -8,6 +8,7 @@ import { idempotency } from './migrations/0005-idempotency.ts'
 import { userSessions } from './migrations/0006-user-sessions.ts'
 import { agentSessions } from './migrations/0007-agent-sessions.ts'
 import { deadLetters } from './migrations/0008-dead-letters.ts'
+import { roomActivity } from './migrations/0009-room-activity.ts'
 
 /** One step of the schema. Idempotent: a crash in the middle runs it again. */
 export interface Migration {
@@ -24,6 +25,7 @@ const migrations: readonly Migration[] = [
   userSessions,
   agentSessions,
   deadLetters,
+  roomActivity,
 ]
 
 interface AppliedDocument {

@@ -1,19 +1,38 @@
 import type { ContractState } from '../../../shared/protocol/index.ts'
+import type { Clock } from '../../core/clock.ts'
 import { listPage, type PageQuery } from '../../pipeline/http/list-page.ts'
 import { contractOf } from '../../pipeline/log/record.ts'
 import type { StoredEvent } from '../../pipeline/store/event-store.ts'
 import type { ContractDocument, RoomModels } from './model.ts'
+import { createRoomActivity } from './room-activity.ts'
 
 /** The list of contracts. A reactor keeps it in step with the logs; the same event twice changes nothing. */
-export function createContractRows({ contracts }: RoomModels) {
+export function createContractRows({
+  models: { contracts },
+  clock,
+  onTrouble,
+}: {
+  models: RoomModels
+  clock: Clock
+  onTrouble(what: string, cause: unknown): void
+}) {
+  const activity = createRoomActivity({ contracts, clock, onTrouble })
+
   async function follow(stream: string, { event }: StoredEvent): Promise<void> {
     const _id = contractOf(stream)
     if (event.type === 'contract.opened') {
-      const row: Omit<ContractDocument, '_id'> = { ...event.data, state: 'open', opened_at: new Date(event.at) }
+      const row: Omit<ContractDocument, '_id'> = {
+        ...event.data,
+        state: 'open',
+        opened_at: new Date(event.at),
+        last_activity_at: new Date(event.at),
+      }
       await contracts.updateOne({ _id }, { $setOnInsert: row }, { upsert: true })
     }
     if (event.type === 'contract.ended') {
-      await contracts.updateOne({ _id }, { $set: { state: 'ended', ended_at: new Date(event.at), outcome: event.data.outcome } })
+      const at = new Date(event.at)
+      const ended = { state: 'ended' as const, ended_at: at, outcome: event.data.outcome }
+      await contracts.updateOne({ _id }, { $set: ended, $max: { last_activity_at: at } })
     }
   }
 
@@ -22,7 +41,7 @@ export function createContractRows({ contracts }: RoomModels) {
     const theirs = parties === undefined ? {} : { $or: [{ requester_id: { $in: parties } }, { provider_id: { $in: parties } }] }
     const filter = { ...theirs, ...(query.state === undefined ? {} : { state: query.state }) }
     // Ids are made when a contract is opened, and sort by that time.
-    return listPage(contracts, { filter, query, sorts: { opened_at: '_id' } })
+    return listPage(contracts, { filter, query, sorts: { opened_at: '_id', last_activity_at: 'last_activity_at' } })
   }
 
   async function find(_id: string): Promise<ContractDocument | undefined> {
@@ -48,7 +67,7 @@ export function createContractRows({ contracts }: RoomModels) {
     return ids
   }
 
-  return { follow, list, find, openOf, allOpenOf }
+  return { follow, list, find, openOf, allOpenOf, ...activity }
 }
 
 /** A welcome lists so many, newest first; the rest are found by `GET /contracts`. */

@@ -11,6 +11,8 @@ export interface ContractDocument {
   permissions: Permissions
   value?: { amount_micros: string; currency: string }
   opened_at: Date
+  /** When something was last done in the room, to a few seconds. */
+  last_activity_at?: Date
   ended_at?: Date
   outcome?: string
 }

@@ -102,6 +102,8 @@ export function roomRoutes(deps: RoomRouteDeps): Route[] {
     const people = await parties([...new Set(items.flatMap(({ requester_id, provider_id }) => [requester_id, provider_id]))])
     const named = items.map((row) => ({
       ...summaryOf(row),
+      // A hub of before that works beside this one makes rows without it.
+      last_activity_at: (row.last_activity_at ?? row.opened_at).toISOString(),
       parties: [row.requester_id, row.provider_id].flatMap((id) => people.get(id) ?? []),
     }))
     return { status: 200, body: { items: named, ...page }, headers: listLink(request.path, query, page.next_cursor) }
@@ -172,7 +174,15 @@ interface AsOpened {
 }
 
 /** What the agent may do at most is the agent's, and is not shown with its contracts. */
-function summaryOf({ _id, opened_at, ended_at, grants: _grants, grants_version: _version, ...row }: ContractDocument & AsOpened) {
+function summaryOf({
+  _id,
+  opened_at,
+  ended_at,
+  last_activity_at: _last,
+  grants: _grants,
+  grants_version: _version,
+  ...row
+}: ContractDocument & AsOpened) {
   return {
     contract_id: _id,
     ...row,

@@ -59,7 +59,7 @@ export const http = {
     who: 'principal',
     about: 'a list of those that you are a party to, with the names of the two; staff see all',
     query: z.strictObject({
-      ...pageQuery(['opened_at']),
+      ...pageQuery(['opened_at', 'last_activity_at']),
       state: z.enum(contractStates).exactOptional(),
     }),
     answer: pageOf(
@@ -74,6 +74,8 @@ export const http = {
         permissions: permissionsSchema,
         value: valueSchema.exactOptional(),
         opened_at: timeSchema,
+        /** When something was last done in the room; some seconds late. */
+        last_activity_at: timeSchema,
         ended_at: timeSchema.exactOptional(),
         outcome: z.string().exactOptional(),
       }),
