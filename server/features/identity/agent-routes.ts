@@ -5,6 +5,7 @@ import { listLink } from '../../pipeline/http/list-link.ts'
 import { principalOf, type Route, type RouteAnswer, type RouteRequest } from '../../pipeline/http/route.ts'
 import { parse } from '../../pipeline/parse.ts'
 import { type Agents, shownAgent } from './agents.ts'
+import { shownOnce } from './keys/shown-once.ts'
 import type { AgentDocument } from './model.ts'
 
 export function createAgentRoutes({ agents, showsCookie }: { agents: Agents; showsCookie(header: string | undefined): boolean }): Route[] {
@@ -13,9 +14,8 @@ export function createAgentRoutes({ agents, showsCookie }: { agents: Agents; sho
     // Who means to be the owner, and is not recognised, must not get an agent that nobody owns.
     const showsSomething = headers.authorization !== undefined || showsCookie(headers.cookie)
     if (showsSomething && principal === undefined) throw new ParleyError('UNAUTHENTICATED')
-    const registered = await agents.register(parse(http['POST /agents'].body, body), principal, askedBy(request))
-    // The key is in it: no cache may keep it.
-    return { status: 201, body: registered, headers: { 'Cache-Control': 'no-store' } }
+    const making = { id: request.new_id, again: request.again }
+    return shownOnce(await agents.register(parse(http['POST /agents'].body, body), principal, { asked: askedBy(request), ...making }))
   }
 
   async function list(request: RouteRequest): Promise<RouteAnswer> {

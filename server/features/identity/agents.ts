@@ -1,10 +1,11 @@
+import { hash } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
 import { type AgentAnswer, ALL_SCOPES, ParleyError, type Permissions } from '../../../shared/protocol/index.ts'
 import { byOf, isStaffMember, type Principal } from '../../core/access/principal.ts'
 import type { Clock } from '../../core/clock.ts'
 import { type Asked, type Audit, recordThenAct } from '../../pipeline/audit.ts'
 import { listPage, type PageQuery } from '../../pipeline/http/list-page.ts'
-import type { AgentKeys } from './keys/agent-keys.ts'
+import type { AgentKeys, Making } from './keys/agent-keys.ts'
 import { managerOf } from './manages.ts'
 import type { AgentDocument, Model } from './model.ts'
 
@@ -23,22 +24,23 @@ export function createAgents({ model: { agents }, keys, clock, audit }: { model:
   async function register(
     { name, wallet_address = null }: { name: string; wallet_address?: string | null },
     owner: Principal | undefined,
-    asked: Asked,
+    { asked, id: _id, again }: { asked: Asked } & Making,
   ) {
-    const _id = uuidv7({ msecs: clock.now() })
     const owner_id = owner?.kind === 'user' ? owner.id : null
     const by = owner === undefined ? { kind: 'agent' as const, id: _id } : byOf(owner)
-    const { row, issued } = keys.make(_id, { name: null, scopes: [ALL_SCOPES], expires_at: null }, { by, asked })
-    const about = { subject: { type: 'agent', id: _id }, key_id: row._id, metadata: { name, owner_id } }
-    await recordThenAct(audit, { type: 'agent.registered', ...asked, ...about }, async () => {
+    const { row, issued } = keys.make(_id, { name: null, scopes: [ALL_SCOPES], expires_at: null }, { by, asked, id: firstKeyOf(_id) })
+    const about = { subject: { type: 'agent', id: _id }, key_id: row._id, metadata: { name, owner_id, ...(again ? { again } : {}) } }
+    const there = await recordThenAct(audit, { type: 'agent.registered', ...asked, ...about }, async () => {
       // The agent first: without its key it is nobody, but a key without an agent would be a fault at each use.
-      await agents.insertOne({
-        ...{ _id, name, owner_id, wallet_address, permissions: NEW_AGENT, created_at: new Date(clock.now()) },
+      const $setOnInsert = {
+        ...{ name, owner_id, wallet_address, permissions: NEW_AGENT, created_at: new Date(clock.now()) },
         ...{ rev: 0, live_keys: [], keys_rev: 0 },
-      })
-      await keys.keep(row)
+      }
+      await agents.updateOne({ _id }, { $setOnInsert }, { upsert: true })
+      return keys.keep(row, { again })
     })
-    return { agent_id: _id, api_key: issued.api_key, warnings: wallet_address === null ? [NO_WALLET] : [] }
+    const api_key = there.hash === row.hash ? { api_key: issued.api_key } : {}
+    return { agent_id: _id, ...api_key, warnings: wallet_address === null ? [NO_WALLET] : [] }
   }
 
   async function find(id: string): Promise<AgentDocument> {
@@ -92,6 +94,12 @@ export function createAgents({ model: { agents }, keys, clock, audit }: { model:
 }
 
 export type Agents = ReturnType<typeof createAgents>
+
+/** Made of the agent's id and of its time, so that each try to register the agent makes the same key. */
+function firstKeyOf(agent_id: string): string {
+  const msecs = Number.parseInt(agent_id.replaceAll('-', '').slice(0, 12), 16)
+  return uuidv7({ msecs, random: hash('sha256', `first key ${agent_id}`, 'buffer').subarray(0, 16) })
+}
 
 /** The agent as the reader may see it. */
 export function shownAgent(

@@ -36,10 +36,10 @@ export function createPeople({ model: { users }, secrets, clock, audit, agentsOf
   }
 
   /** Makes a user that may set a password by an invitation. Who is invited again gets what is said then, and the invitation before is spent. */
-  async function invite(given: NewUser, asked: Asked): Promise<UserDocument> {
+  async function invite(_id: string, given: NewUser, asked: Asked): Promise<UserDocument> {
     const { email, ...said } = known(given)
     const invited = await users.findOne({ email, status: 'invited' })
-    if (invited === null) return insert({ ...blank(), email, ...said, status: 'invited' }, { type: 'user.invited', asked })
+    if (invited === null) return insert({ ...blank(), _id, email, ...said, status: 'invited' }, { type: 'user.invited', asked })
     const draft = {
       type: 'user.invited' as const,
       ...asked,

@@ -51,7 +51,7 @@ export function userRoutes({
   }
 
   async function invite(request: RouteRequest): Promise<RouteAnswer> {
-    const user = await people.invite(parse(http['POST /invitations'].body, request.body), askedBy(request))
+    const user = await people.invite(request.new_id, parse(http['POST /invitations'].body, request.body), askedBy(request))
     return secret(201, {
       user_id: user._id,
       ...(await links.create('invitation', user, { by: principalOf(request), asked: askedBy(request) })),

@@ -16,6 +16,8 @@ export interface RouteRequest {
   correlation_id: string
   /** For what the request makes. A second try with the same `Idempotency-Key` has the same one, also when the hub died in the first. */
   new_id: string
+  /** It is such a second try, and nobody knows how far the first one came: what it was to make may be there. */
+  again: boolean
 }
 
 export interface RouteAnswer {

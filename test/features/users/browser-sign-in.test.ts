@@ -63,7 +63,17 @@ describe('sign-in by link', () => {
 
   it('[ID-16] where browsers would drop the cookie, every sign-in of a browser is refused with the reason; a program signs in', async () => {
     const { routes } = identityWithoutDatabase({ public_url: 'http://hub.example.org:6767' })
-    const asked = { principal: undefined, path: '', params: {}, query: {}, headers: {}, ip: '', correlation_id: '', new_id: '' }
+    const asked = {
+      principal: undefined,
+      path: '',
+      params: {},
+      query: {},
+      headers: {},
+      ip: '',
+      correlation_id: '',
+      new_id: '',
+      again: false,
+    }
     const ask = (path: string, body: object) => {
       const route = routes.find((one) => one.path === path && one.method === 'POST')
       return route?.handle({ ...asked, body }).catch((error: Error) => error)

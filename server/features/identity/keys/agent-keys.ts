@@ -1,4 +1,3 @@
-import { v7 as uuidv7 } from 'uuid'
 import { type By, type KeyScope, ParleyError, type Profile, type RatesPatch } from '../../../../shared/protocol/index.ts'
 import type { EndedKey } from '../../../core/access/ended-key.ts'
 import type { Clock } from '../../../core/clock.ts'
@@ -16,8 +15,8 @@ export type KeyTerms = Pick<AgentKeyDocument, 'name' | 'scopes' | 'expires_at'> 
 
 export interface IssuedKey {
   key_id: string
-  /** Shown once. */
-  api_key: string
+  /** Shown once: not to a second try for a key that somebody has used already. */
+  api_key?: string
   prefix: string
   last4: string
   scopes: KeyScope[]
@@ -29,6 +28,12 @@ export interface IssuedKey {
 export interface Who {
   by: By
   asked: Pick<AuditDraft, 'actor' | 'correlation_id'>
+}
+
+/** The id of what a request makes, and whether a try before it may have made it. */
+export interface Making {
+  id: string
+  again: boolean
 }
 
 export interface AgentKeysDeps {
@@ -52,10 +57,9 @@ export function createAgentKeys({ model: { agentKeys }, register, uses, secrets,
   function make(
     agent_id: string,
     terms: KeyTerms,
-    { by }: Who,
+    { by, id: _id }: Who & { id: string },
     after?: { old: AgentKeyDocument; grace_ms: number; reason?: string | undefined },
   ) {
-    const _id = uuidv7({ msecs: clock.now() })
     const { text, prefix, last4 } = newApiKey({ dev_mode })
     const at = now()
     const row: AgentKeyDocument = {
@@ -65,51 +69,71 @@ export function createAgentKeys({ model: { agentKeys }, register, uses, secrets,
       history: [entry('created', at, by, { reason: after?.reason, key_id: after?.old._id })],
     }
     const { scopes, expires_at, profile } = terms
-    const issued: IssuedKey = {
+    const issued = {
       ...{ key_id: _id, api_key: text, prefix, last4, scopes, expires_at: expires_at?.toISOString() ?? null },
       ...(profile ? { profile } : {}),
     }
     return { row, issued }
   }
 
-  /** Throws KEY_LIMIT_REACHED. */
-  async function keep(row: AgentKeyDocument): Promise<void> {
+  /**
+   * Answers the row that is there then. Throws KEY_LIMIT_REACHED. A second try makes the secret anew of a key that was made and never used,
+   * for nobody has it; of one that was used, or has ended, it answers the row as it is.
+   */
+  async function keep(row: AgentKeyDocument, { again }: Pick<Making, 'again'>): Promise<AgentKeyDocument> {
+    if (again) {
+      const { _id, hash, pepper_version, prefix, last4 } = row
+      const unused = { _id, status: 'active', activated_at: null } as const
+      const { matchedCount } = await agentKeys.updateOne(unused, { $set: { hash, pepper_version, prefix, last4 } })
+      if (matchedCount === 1) return row
+      const there = await agentKeys.findOne({ _id })
+      if (there !== null) return there
+    }
     await register.add(row.agent_id, { id: row._id, family_id: row.family_id })
     if (row.expires_at !== null) await lookAt(nameOf(row), row.expires_at.getTime())
     await agentKeys.insertOne(row)
+    return row
   }
 
-  async function issue(agent_id: string, terms: KeyTerms, who: Who): Promise<IssuedKey> {
-    const { row, issued } = make(agent_id, terms, who)
-    const metadata = { scopes: terms.scopes, expires_at: issued.expires_at, profile: terms.profile }
-    await recordThenAct(audit, { type: 'key.created', ...who.asked, ...about(row), metadata }, () => keep(row))
-    return issued
+  async function issue(agent_id: string, terms: KeyTerms, who: Who, { id, again }: Making): Promise<IssuedKey> {
+    const { row, issued } = make(agent_id, terms, { ...who, id })
+    const metadata = { scopes: terms.scopes, expires_at: issued.expires_at, profile: terms.profile, ...(again ? { again } : {}) }
+    const there = await recordThenAct(audit, { type: 'key.created', ...who.asked, ...about(row), metadata }, () => keep(row, { again }))
+    return shown(issued, { row, there })
   }
 
   /**
    * Makes the key that replaces this one. The old one goes on until the new one is used, and for the grace from then on; without
-   * grace it ends at once. Throws KEY_NOT_ACTIVE for a key that ended or was replaced.
+   * grace it ends at once. Throws KEY_NOT_ACTIVE for a key that ended or was replaced; by the try before this one it may have been.
    */
-  async function rotate(old: AgentKeyDocument, { grace_ms, reason }: { grace_ms: number; reason?: string | undefined }, who: Who) {
-    if (!isGood(old) || old.rotated_to?.at !== undefined)
+  async function rotate(
+    old: AgentKeyDocument,
+    { grace_ms, reason, id, again }: { grace_ms: number; reason?: string | undefined } & Making,
+    who: Who,
+  ): Promise<IssuedKey> {
+    const isOurs = again && old.rotated_to?.key_id === id
+    if (!isOurs && (!isGood(old) || old.rotated_to?.at !== undefined))
       throw new ParleyError('KEY_NOT_ACTIVE', { key_id: old.rotated_to?.key_id ?? null })
     const { agent_id, name, scopes, rates, profile, expires_at } = old
     const terms = { name, scopes, expires_at, ...(rates ? { rates } : {}), ...(profile ? { profile } : {}) }
-    const { row, issued } = make(agent_id, terms, who, { old, grace_ms, reason })
-    const metadata = { new_key_id: row._id, grace_ms, reason }
-    await recordThenAct(audit, { type: 'key.rotated', ...who.asked, ...about(old), metadata }, async () => {
-      await endOthers(old, who)
-      await keep(row)
-      const rotated = entry('rotated', now(), who.by, { reason, key_id: row._id })
-      await agentKeys.updateOne({ _id: old._id }, { $set: { rotated_to: { key_id: row._id } }, $push: { history: rotated } })
-      if (grace_ms === 0) await endings.close(old, { reason: 'rotated', why: reason, by: who.by, keepsOne: false })
+    const { row, issued } = make(agent_id, terms, { ...who, id }, { old, grace_ms, reason })
+    const metadata = { new_key_id: id, grace_ms, reason, ...(again ? { again } : {}) }
+    const there = await recordThenAct(audit, { type: 'key.rotated', ...who.asked, ...about(old), metadata }, async () => {
+      if (!isOurs) await endOthers(old, id, who)
+      const kept = await keep(row, { again })
+      const rotated = entry('rotated', now(), who.by, { reason, key_id: id })
+      const unlinked = { _id: old._id, 'rotated_to.key_id': { $ne: id } }
+      await agentKeys.updateOne(unlinked, { $set: { rotated_to: { key_id: id } }, $push: { history: rotated } })
+      if (grace_ms === 0 && old.status === 'active')
+        await endings.close(old, { reason: 'rotated', why: reason, by: who.by, keepsOne: false })
+      return kept
     })
-    return issued
+    return shown(issued, { row, there })
   }
 
   /** A replacement that was never used (its answer may have been lost), and a predecessor in its grace. */
-  async function endOthers({ _id, family_id }: AgentKeyDocument, { by }: Who): Promise<void> {
-    const others = await agentKeys.find({ family_id, _id: { $ne: _id }, status: 'active' }).toArray()
+  async function endOthers({ _id, family_id }: AgentKeyDocument, next_id: string, { by }: Who): Promise<void> {
+    const others = await agentKeys.find({ family_id, _id: { $nin: [_id, next_id] }, status: 'active' }).toArray()
     for (const other of others) await endings.close(other, { reason: 'rotated', by, keepsOne: false })
   }
 
@@ -178,6 +202,13 @@ export function createAgentKeys({ model: { agentKeys }, register, uses, secrets,
   }
 
   return { make, keep, issue, rotate, revoke, use, ended, find }
+}
+
+/** The secret that was just made is shown where it is the one of the row that is there. */
+function shown(issued: IssuedKey, { row, there }: Record<'row' | 'there', AgentKeyDocument>): IssuedKey {
+  if (there.hash === row.hash) return issued
+  const { api_key: _, ...known } = issued
+  return { ...known, prefix: there.prefix, last4: there.last4 }
 }
 
 export type AgentKeys = ReturnType<typeof createAgentKeys>

@@ -13,7 +13,9 @@ const MOST_TRIES = 50
 export function createKeyRegister({ model: { agents, agentKeys }, clock }: { model: Model; clock: Clock }) {
   /** Throws KEY_LIMIT_REACHED. A key that replaces another counts together with it. */
   function add(agent_id: string, key: LiveKey): Promise<void> {
-    return change(agent_id, async (live) => {
+    return change(agent_id, async (all) => {
+      // A try before this one may have put it there.
+      const live = all.filter(({ id }) => id !== key.id)
       if (familiesOf([...live, key]) <= MOST_AGENT_KEYS) return [...live, key]
       const sound = await soundOf(live)
       if (familiesOf([...sound, key]) > MOST_AGENT_KEYS) throw new ParleyError('KEY_LIMIT_REACHED', { keys: MOST_AGENT_KEYS })

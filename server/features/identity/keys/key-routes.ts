@@ -10,9 +10,10 @@ import { agentIdOf } from '../agent-routes.ts'
 import type { Agents } from '../agents.ts'
 import { type Manager, requireManager } from '../manages.ts'
 import type { AgentKeyDocument, Model } from '../model.ts'
-import type { AgentKeys, IssuedKey, Who } from './agent-keys.ts'
+import type { AgentKeys, Making, Who } from './agent-keys.ts'
 import { isOver } from './key-register.ts'
 import { requireCover, termsOf } from './key-terms.ts'
+import { shownOnce } from './shown-once.ts'
 
 export interface KeyRouteDeps {
   model: Model
@@ -30,7 +31,7 @@ export function createKeyRoutes({ model, agents, keys, clock }: KeyRouteDeps): R
     const { principal, agent } = await enter(request, issuers)
     const asked = parse(http['POST /agents/:id/keys'].body, request.body === undefined ? {} : request.body)
     const terms = termsOf(asked, { issuer: principal, grants: agent.permissions, now_ms: clock.now() })
-    return shownOnce(await keys.issue(agent._id, terms, whoOf(request)))
+    return shownOnce(await keys.issue(agent._id, terms, whoOf(request), makingOf(request)))
   }
 
   async function rotate(request: RouteRequest): Promise<RouteAnswer> {
@@ -40,7 +41,7 @@ export function createKeyRoutes({ model, agents, keys, clock }: KeyRouteDeps): R
     // Or a key that may little would come by the secret of one that may more.
     if (principal.credential?.kind === 'key') requireCover(principal.credential.scopes, key.scopes)
     requireWithin(profileOf(principal), key.profile)
-    return shownOnce(await keys.rotate(key, { grace_ms: grace_period_s * 1_000, reason }, whoOf(request)))
+    return shownOnce(await keys.rotate(key, { grace_ms: grace_period_s * 1_000, reason, ...makingOf(request) }, whoOf(request)))
   }
 
   async function revoke(request: RouteRequest): Promise<RouteAnswer> {
@@ -92,8 +93,8 @@ function whoOf(request: RouteRequest): Who {
   return { by: byOf(principalOf(request)), asked: askedBy(request) }
 }
 
-function shownOnce(body: IssuedKey): RouteAnswer {
-  return { status: 201, body, headers: { 'Cache-Control': 'no-store' } }
+function makingOf({ new_id, again }: RouteRequest): Making {
+  return { id: new_id, again }
 }
 
 function shownKey(key: AgentKeyDocument, now_ms: number): AgentKeyAnswer {

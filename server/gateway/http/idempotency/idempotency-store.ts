@@ -24,7 +24,8 @@ export interface IdempotencyDocument {
   answer?: KeptAnswer
 }
 
-export type Begun = { kind: 'go'; made_at_ms: number; held_by: string } | { kind: 'replay'; answer: KeptAnswer }
+/** `again`: a first try was cut off. */
+export type Begun = { kind: 'go'; made_at_ms: number; held_by: string; again: boolean } | { kind: 'replay'; answer: KeptAnswer }
 
 const KEEP_MS = 24 * 3_600_000
 // Longer than a request may take, so that a hub which still works is not overtaken.
@@ -41,21 +42,22 @@ export function createIdempotencyStore({ collection, clock }: { collection: mong
       const now = clock.now()
       const mine = { held_by: randomUUID(), held_until: new Date(now + HOLD_MS) }
       const fresh = { payload, made_at: new Date(now), expires_at: new Date(now + KEEP_MS), ...mine }
-      if (await inserts({ _id, ...fresh })) return { kind: 'go', made_at_ms: now, held_by: mine.held_by }
+      const begun = { kind: 'go', made_at_ms: now, held_by: mine.held_by, again: false } as const
+      if (await inserts({ _id, ...fresh })) return begun
       const known = await collection.findOne({ _id })
       if (known === null) continue // swept this moment: it is free again
       const unchanged = { _id, held_by: known.held_by, expires_at: known.expires_at, answer: { $exists: known.answer !== undefined } }
       if (known.expires_at.getTime() <= now) {
         // The database sweeps by a clock of its own, and late.
         const renewed = await collection.updateOne(unchanged, { $set: fresh, $unset: { answer: '' } })
-        if (renewed.modifiedCount === 1) return { kind: 'go', made_at_ms: now, held_by: mine.held_by }
+        if (renewed.modifiedCount === 1) return begun
         continue
       }
       if (known.payload !== payload) throw new ParleyError('KEY_REUSED', { header: 'Idempotency-Key' })
       if (known.answer !== undefined) return { kind: 'replay', answer: known.answer }
       if (known.held_until.getTime() > now) throw new ParleyError('REQUEST_IN_FLIGHT', { retry_after_ms: ASK_AGAIN_MS })
       const taken = await collection.updateOne(unchanged, { $set: mine })
-      if (taken.modifiedCount === 1) return { kind: 'go', made_at_ms: known.made_at.getTime(), held_by: mine.held_by }
+      if (taken.modifiedCount === 1) return { ...begun, made_at_ms: known.made_at.getTime(), again: true }
     }
   }
 

@@ -28,15 +28,15 @@ export function createIdempotency({
   clock: Clock
   onTrouble(what: string, cause: unknown): void
 }) {
-  return async function handleOnce(route: Route, asked: Omit<RouteRequest, 'new_id'>): Promise<RouteAnswer> {
+  return async function handleOnce(route: Route, asked: Omit<RouteRequest, 'new_id' | 'again'>): Promise<RouteAnswer> {
     const key = route.method === 'POST' && route.replay !== 'never' ? keyOf(asked.headers['idempotency-key']) : undefined
-    if (key === undefined) return route.handle({ ...asked, new_id: uuidv7({ msecs: clock.now() }) })
+    if (key === undefined) return route.handle({ ...asked, new_id: uuidv7({ msecs: clock.now() }), again: false })
     const scope = canonicalJson([subjectOf(asked), route.method, asked.path, key])
     const begun = await store.begin({ scope, payload: hash('sha256', canonicalJson([asked.query, asked.body ?? null]), 'base64url') })
     if (begun.kind === 'replay') return replayOf(begun.answer)
     const new_id = uuidv7({ msecs: begun.made_at_ms, random: hash('sha256', `new id ${scope}`, 'buffer').subarray(0, 16) })
     try {
-      const answer = await route.handle({ ...asked, new_id })
+      const answer = await route.handle({ ...asked, new_id, again: begun.again })
       await store
         .keep(begun.held_by, scope, keptOf(route, answer))
         .catch((cause) => onTrouble('an answer could not be kept for its key', cause))
