@@ -50,6 +50,9 @@ interface Room {
 const BODY = 'The quick brown fox jumps over the lazy dog and files the report before noon. '.repeat(2).slice(0, 150)
 const OPEN_AT_ONCE = 50
 const PATIENCE_MS = 5_000
+/** A window with fewer posts says nothing, and is stretched, up to so many times its length. */
+const LEAST_POSTS = 50
+const LONGEST_STRETCH = 9
 let keys = 0
 
 export class Lane {
@@ -105,7 +108,7 @@ export class Lane {
     await sleep(load.warm_ms)
     state.isWindow = true
     const [at, cpu, own, posted, delivered] = [performance.now(), this.#cpu(), process.cpuUsage(), state.measured, heard()]
-    if (load.count === undefined) await sleep(load.ms)
+    if (load.count === undefined) await this.#window(load.ms, () => state.measured)
     else while (state.posts < load.count * this.rooms.length || state.under_way > 0) await sleep(1)
     const ms = performance.now() - at
     const used = process.cpuUsage(own)
@@ -124,6 +127,13 @@ export class Lane {
       ack_ms: { p50: quantile(state.latencies, 0.5), p99: quantile(state.latencies, 0.99) },
       generator_cpu_us: used.user + used.system,
     }
+  }
+
+  /** As long as it was asked for; on a slow machine until there is something to count. Nothing for a mere warm-up. */
+  async #window(ms: number, measured: () => number): Promise<void> {
+    await sleep(ms)
+    const until = performance.now() + ms * LONGEST_STRETCH
+    while (measured() < LEAST_POSTS && performance.now() < until) await sleep(5)
   }
 
   #cpu(): number {

@@ -37,6 +37,21 @@ export function table(lines: readonly Line[]): string {
   return text.join('\n')
 }
 
+/** What was to be reached, and what was. */
+export function targets(lines: readonly Line[]): string {
+  const rows = lines.flatMap((line) => {
+    if (line.target === undefined) return []
+    const cells = cellsOf(line)
+    const measured = HEAD.flatMap((name, at) => (MEASURED.has(name) && cells[at] !== '–' && cells[at] !== '' ? `${name} ${cells[at]}` : []))
+    const against = line.baseline === undefined ? '' : `, against ${line.baseline.name}`
+    const outstanding = /^\d+$/.test(line.outstanding) ? `, ${line.outstanding} outstanding` : ''
+    return `| ${line.row} | ${line.work}${outstanding}${against} | ${line.target} | ${measured.join(', ')} | ${line.met ? 'yes' : 'no'} |`
+  })
+  return ['| row | work | target | measured | met |', '| --- | --- | --- | --- | --- |', ...rows].join('\n')
+}
+
+const MEASURED = new Set(['wall ×', 'CPU ×', 'ack p50/p99 ms', 'note'])
+
 function cellsOf(line: Line): string[] {
   const { candidate, baseline, wall, cpu, generator_cpu, target, met, note } = line
   return [

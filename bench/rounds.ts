@@ -36,8 +36,10 @@ export interface Spread {
 
 export interface Plan {
   rounds: number
-  /** Of each lane before the first round, and of each round. */
+  /** The windows in which a lane is warmed up before the first round, and at most so many of them. */
   first_ms: number
+  most_first: number
+  /** Of each round. */
   warm_ms: number
   window_ms: number
   quick: boolean
@@ -45,7 +47,15 @@ export interface Plan {
   against?: string
   /** Where profiles of the hub are gathered, when they are wanted. */
   profiles?: Profiled[]
+  /** From here on (`performance.now`) no round begins that can be left out: the whole run is bounded. */
+  until: number
+  /** Says how far it is. */
+  say(text: string): void
 }
+
+/** A median needs so many, however late it is. */
+const LEAST_ROUNDS = 1
+const AGREE = 0.1
 
 export type Samples = Map<string, LoadResult[]>
 
@@ -57,9 +67,10 @@ export async function interleave(
   load: Omit<LoadSpec, 'lane' | 'warm_ms' | 'ms'>,
 ): Promise<Samples> {
   const samples: Samples = new Map(lanes.map(({ name }) => [name, []]))
-  // Until the code is compiled, which the first round would be charged for.
-  for (const { name } of lanes) await rig.generator.do('load', { lane: name, warm_ms: plan.first_ms, ms: 0, ...load })
-  for (let round = 0; round < plan.rounds; round++) {
+  const warm: string[] = []
+  for (const { name } of lanes) warm.push(`${name} ${await warmUp(rig, plan, { lane: name, ...load })}`)
+  plan.say(`${load.kind}, ${load.outstanding} outstanding: warm after ${warm.join(', ')} windows`)
+  for (let round = 0; round < plan.rounds && (round < LEAST_ROUNDS || performance.now() < plan.until); round++) {
     for (let at = 0; at < lanes.length; at++) {
       const lane = lanes[(round + at) % lanes.length]
       if (lane === undefined) continue
@@ -68,6 +79,21 @@ export async function interleave(
     }
   }
   return samples
+}
+
+/**
+ * Until the rates of two windows agree: before, code is being compiled, and the first round would be charged for it. A fixed time would be
+ * too short on a slow machine. Answers how many windows it took.
+ */
+async function warmUp({ generator }: Rig, { first_ms, most_first }: Plan, load: Omit<LoadSpec, 'warm_ms' | 'ms'>): Promise<number> {
+  let before = 0
+  for (let windows = 1; ; windows++) {
+    const { posts, ms } = await generator.do('load', { ...load, warm_ms: 0, ms: first_ms })
+    const rate = posts / ms
+    // A load of so many posts is no window: once is enough.
+    if (windows >= most_first || load.count !== undefined || Math.abs(rate - before) <= AGREE * Math.max(rate, before)) return windows
+    before = rate
+  }
 }
 
 /** Opens the lanes, runs the work, closes them. */

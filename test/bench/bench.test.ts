@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect } from 'chai'
+import { intoReadme } from '../../bench/into-readme.ts'
 import { profileTables } from '../../bench/profile/profiled.ts'
 import { selfTimes } from '../../bench/profile/self-times.ts'
 
@@ -58,6 +59,19 @@ describe('npm run bench', () => {
     ])
     const table = profileTables({ row: 'B2', work: 'posts', outstanding: '5', unit: 'post', count: 10, times })
     expect(table).to.include("10.4 µs of the hub's main thread a post, over 10 of them").and.include('| server/pipeline | 3.0 | 28.8 % |')
+  })
+
+  it('[BENCH-4] what a run printed takes the place of the last run in its page, and a page without that place is refused', async () => {
+    const file = join(await mkdtemp(join(tmpdir(), 'parley-bench-test-')), 'README.md')
+    await writeFile(file, 'Before\n\n<!-- run -->\n\nthe last one\n\n<!-- /run -->\n\nbehind\n')
+    for (const text of ['| B2 |', '| B3 | $& |']) {
+      await intoReadme({ run: text }, file)
+      expect(await readFile(file, 'utf8')).to.equal(`Before\n\n<!-- run -->\n\n${text}\n\n<!-- /run -->\n\nbehind\n`)
+    }
+    const refused = await intoReadme({ profile: 'elsewhere' }, file).catch((error: Error) => error.message)
+    expect(refused).to.include("no place for 'profile'")
+    const page = await readFile(new URL('../../bench/README.md', import.meta.url), 'utf8')
+    for (const name of ['run', 'targets', 'profile']) expect(page).to.include(`<!-- ${name} -->`).and.include(`<!-- /${name} -->`)
   })
 
   it('[BENCH-2] refuses a row that there is not, and names those there are', async () => {
