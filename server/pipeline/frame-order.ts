@@ -35,6 +35,10 @@ export function createFrameOrder() {
       const facts = (await prepare?.(contract_id)) as Facts
       await turn.before
       return submit(contract_id, facts)
+    } catch (refusal) {
+      // The next frame waits for this one alone, so this one waits for those before it also when nothing comes of it.
+      await turn.before
+      throw refusal
     } finally {
       turn.done()
     }

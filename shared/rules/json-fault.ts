@@ -2,6 +2,9 @@ import type { FieldError } from '../protocol/errors.ts'
 import { jsonPointer } from '../protocol/json-pointer.ts'
 import { isPlainObject } from './is-plain-object.ts'
 
+/** A name may be as long as the whole value, and who reads of the fault knows what was sent. */
+const POINTER_MAX = 300
+
 /**
  * Why a value from outside is no JSON that can be kept, or undefined when it is: nested deeper than `maxDepth` (a bare value has
  * depth 0), half a surrogate pair, binary data, a number without end. What passes here, canonicalJson takes.
@@ -54,5 +57,5 @@ function faultBelow(name: string, member: unknown, path: string[], maxDepth: num
 }
 
 function fault(path: readonly string[], detail: string): FieldError {
-  return { pointer: jsonPointer(path), detail }
+  return { pointer: jsonPointer(path).slice(0, POINTER_MAX).toWellFormed(), detail }
 }

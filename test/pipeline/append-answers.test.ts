@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { createSnapshotStore } from '../../server/pipeline/store/snapshot-store.ts'
 import { createVerifyStream } from '../../server/pipeline/store/verify-stream.ts'
 import { ParleyError } from '../../shared/protocol/index.ts'
 import { emptyRoom, evolve } from '../../shared/rules/evolve.ts'
@@ -153,6 +154,17 @@ describe('the answers of the append', () => {
     const restored = rig.createLog({ publish: () => {} })
     expect(await outcomeOf(say(restored, stream, { key: 'on' }))).to.equal(901)
     expect(await createVerifyStream({ store: rig.plain })(stream)).to.include({ ok: true, head: 901 })
+  })
+
+  it('[LOG-12] nor is one of another history behind a place that somebody comes back to', async () => {
+    const [log, stream] = [rig.createLog(), rig.stream()]
+    await sayAll(log, stream, ['a', 'b', 'c', 'd', 'e'])
+    const foreign = { seq: 3, chain: 'f'.repeat(64), view: { ...emptyRoom, seq: 3, floor: { ...emptyRoom.floor, term: 77 } } }
+    await createSnapshotStore(rig.connection).save(stream, foreign)
+    const { room, chain } = await log.roomAt(stream, 4)
+    const events = await rig.events(stream)
+    expect(room).to.deep.equal(events.slice(0, 4).reduce((view, { event }) => evolve(view, event), emptyRoom))
+    expect(chain).to.equal(events[3]?.event.chain)
   })
 
   it('[LOG-13] a view made from the log is the view that the node holds', async () => {

@@ -1,17 +1,20 @@
 const CUT = '[redacted]'
 
-/** What a secret looks like, here and at the well-known services, with what takes its place. */
+/**
+ * What a secret looks like, here and at the well-known services, with what takes its place. Texts of strangers are held against them, so
+ * each must take time in step with the text: what may not match after all begins where a word does, or has a bound.
+ */
 const shapes: readonly [RegExp, string][] = [
   // Not past a quote: the text may be JSON.
   [/-----BEGIN [A-Z ]*PRIVATE KEY-----[^"]*?(?:-----END [A-Z ]*PRIVATE KEY-----|(?=")|$)/g, CUT],
   [/\bpk_agent_(?:live|dev)_[0-9A-Za-z]+/g, CUT],
   [/\bop_[\w-]{20,}/g, CUT],
-  [/\beyJ[\w-]{8,}(?:\.[\w-]+){1,4}/g, CUT],
+  [/(?<![\w-])eyJ[\w-]{8,}(?:\.[\w-]+){1,4}/g, CUT],
   [/\b(bearer|basic)(\s+|%20|\+)[\w.~+/=-]{8,}/gi, `$1$2${CUT}`],
-  [/\b(__Host-[\w-]+(?:=|%3D))[^;\s"']+/g, `$1${CUT}`],
+  [/(?<![\w-])(__Host-[\w-]+(?:=|%3D))[^;\s"']+/g, `$1${CUT}`],
   // Credentials in an address, as it is, in a path, or in a JSON Pointer: `postgres://me:secret@host`.
   [/(:~1~1)[^\s"~]+?@/g, `$1${CUT}@`],
-  [/(%3A%2F%2F)[^\s"&/]+?(%40)/gi, `$1${CUT}$2`],
+  [/(%3A%2F%2F)[^\s"&/]{1,300}?(%40)/gi, `$1${CUT}$2`],
   [/\b([a-z][a-z0-9+.-]{1,20}:\/\/)[^\s/?#@"']+@/gi, `$1${CUT}@`],
   [/([?&#;](?:[\w-]*(?:token|secret|password|passwd|signature)|api[_-]?key|key|sig|auth|code)(?:=|%3D))[^\s&#;"']+/gi, `$1${CUT}`],
   [/\b(?:whsec_|sk-|[rs]k_(?:live|test)_|gh[opsur]_|github_pat_|glpat-|xox[abeprs]-|AKIA|AIza|npm_)[\w-]{12,}/g, CUT],
@@ -39,7 +42,7 @@ export interface Bounds {
 
 /** A copy that is JSON, free of what looks like a secret by its name or shape, and no larger than the bounds say. */
 export function redactValue(value: unknown, bounds: Bounds): unknown {
-  if (typeof value === 'string') return bound(redactText(value), bounds.characters)
+  if (typeof value === 'string') return safeText(value, bounds.characters)
   if (typeof value === 'boolean' || value === null) return value
   if (typeof value === 'number') return Number.isFinite(value) ? value : String(value)
   if (typeof value === 'bigint') return String(value)
@@ -52,12 +55,16 @@ export function redactValue(value: unknown, bounds: Bounds): unknown {
   return Object.fromEntries(
     members.flatMap(([name, member]) => {
       const safe = SECRET_NAME.test(name) ? CUT : redactValue(member, inside)
-      return safe === undefined ? [] : [[bound(redactText(name), 100), safe]]
+      return safe === undefined ? [] : [[safeText(name, 100), safe]]
     }),
   )
 }
 
-function bound(text: string, characters: number): string {
+/** So much behind the bound is read too, for a secret that the bound cuts through must be seen as one. */
+const BEHIND = 1_000
+
+function safeText(whole: string, characters: number): string {
+  const text = redactText(whole.slice(0, characters + BEHIND))
   const cut = text.length > characters ? `${text.slice(0, characters)}…` : text
   return cut.toWellFormed()
 }

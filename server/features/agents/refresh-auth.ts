@@ -1,4 +1,4 @@
-import { type Frame, ParleyError } from '../../../shared/protocol/index.ts'
+import { closeCodes, type Frame, ParleyError } from '../../../shared/protocol/index.ts'
 import type { Principal } from '../../core/access/principal.ts'
 import { profileOf, requireWithin } from '../../core/access/profile.ts'
 import { covers } from '../../core/access/scopes.ts'
@@ -29,11 +29,19 @@ export function createRefreshAuth(authenticate: {
         })
       refuseFewerScopes(session.principal, principal)
       requireWithin(profileOf(principal), profileOf(session.principal))
+      refuseOtherRoles(session, principal)
       if (!session.renew(proof)) throw new ParleyError('UNAUTHENTICATED')
       const expires_at = expires_at_ms === null ? null : isoTime(expires_at_ms)
       return { ack: () => ({ expires_at }) }
     },
   }
+}
+
+/** It sits in rooms by the roles that it came with, which only coming back can change. */
+function refuseOtherRoles(session: Session, { roles }: Principal): void {
+  if (roles.toSorted().join() === session.principal.roles.toSorted().join()) return
+  session.close(closeCodes.GOING_AWAY, 'Your roles have changed')
+  throw new ParleyError('UNAUTHENTICATED', { detail: 'The roles have changed: connect again' })
 }
 
 /** It sits in rooms, and has tools, by what the old key was good for. */

@@ -119,8 +119,8 @@ export function createLog(options: LogOptions) {
 
   async function load(id: string): Promise<Stream> {
     const stream = emptyStream(id)
-    const snapshot = await snapshots.at(id, LAST_SEQ)
-    if (snapshot !== undefined && (await isOfTheLog(id, snapshot))) {
+    const snapshot = await soundSnapshot(id, LAST_SEQ)
+    if (snapshot !== undefined) {
       Object.assign(stream, { head: snapshot.seq, chain: snapshot.chain, room: snapshot.view })
     }
     for (;;) {
@@ -134,10 +134,15 @@ export function createLog(options: LogOptions) {
     return streams.get(id) ?? stream
   }
 
-  /** A restored log may end before a snapshot that was not restored; to write on behind that one would leave a hole. */
-  async function isOfTheLog(id: string, { seq, chain }: Snapshot): Promise<boolean> {
-    const [there] = await store.read(id, { after: seq - 1, limit: 1 })
-    return there?.event.seq === seq && there.event.chain === chain
+  /**
+   * The newest snapshot up to a place, if the log says the same there: a restored log may end before a snapshot that was not restored, or
+   * be another than the one it was made of. To go on from that would leave a hole, or tell of another room.
+   */
+  async function soundSnapshot(id: string, seq: number): Promise<Snapshot | undefined> {
+    const snapshot = await snapshots.at(id, seq)
+    if (snapshot === undefined) return undefined
+    const [there] = await store.read(id, { after: snapshot.seq - 1, limit: 1 })
+    return there?.event.seq === snapshot.seq && there.event.chain === snapshot.chain ? snapshot : undefined
   }
 
   function keep(stream: Stream): void {
@@ -213,7 +218,7 @@ export function createLog(options: LogOptions) {
   async function readRoomAt(id: string, seq: number): Promise<{ room: RoomView; chain: string }> {
     const stream = await open(id)
     if (seq === stream.head) return { room: stream.room, chain: stream.chain }
-    const snapshot = await snapshots.at(id, seq)
+    const snapshot = await soundSnapshot(id, seq)
     let { room, chain } =
       snapshot === undefined ? { room: emptyRoom, chain: emptyStream(id).chain } : { room: snapshot.view, chain: snapshot.chain }
     while (room.seq < seq) {

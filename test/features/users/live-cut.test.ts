@@ -94,6 +94,19 @@ describe('the connections of a user whose sessions end', function () {
     untouched.close()
   })
 
+  it('[CUT-8] a hub that has not heard of a change of roles renews no connection with them: it is closed with 4001', async () => {
+    const ann = await newUser()
+    const roles = (value: string[]) => api(hub, 'PATCH', `/users/${ann.user_id}`, { body: { roles: value }, bearer: hub.operator_token })
+    expect((await roles(['reviewer'])).status).to.equal(200)
+    const tokens = await ann.signIn()
+    const there = await sit(tokens, other)
+    const closing = there.next('closing')
+    expect((await roles(['requester'])).status).to.equal(200)
+    there.socket.emit('auth.refresh', { token: tokens.access_token }, () => {})
+    expect(await closing).to.include({ code: 4001, reason: 'Your roles have changed' })
+    await new Promise<void>((resolve) => (there.socket.disconnected ? resolve() : there.socket.once('disconnect', () => resolve())))
+  })
+
   it('[USER-18] who takes part in a room hears nothing of it any more, and comes back only by a new sign-in', async () => {
     const ann = await newUser()
     const agent = await api<{ agent_id: string; api_key: string }>(hub, 'POST', '/agents', { body: { name: 'Scribe' } })
