@@ -219,7 +219,7 @@ export async function composeFeatures(deps: FeatureDeps) {
     'message.post': rooms.postMessage,
     'tool.call': tools.createCallTool({
       ...{ limits, toolsOf, faults: validators.faults },
-      providerOf: async (contract_id) => (await log.open(streamOf(contract_id))).room.contract?.provider_id,
+      roomOf: async (contract_id) => (await log.open(streamOf(contract_id))).room,
     }),
     'tool.cancel': tools.cancelCall,
     'agent.tool.stream': tools.createStreamChunk({ log, streams, turns, contractOfCall, startCall, sessionOn, show: showChunk }),

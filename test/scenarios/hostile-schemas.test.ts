@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Worker } from 'node:worker_threads'
 import { expect } from 'chai'
-import { api, connectAgent, connectAs, openContract, registerAgent } from '../harness/people.ts'
+import { api, type Client, connectAgent, connectAs, openContract, registerAgent, signUp } from '../harness/people.ts'
 import { codeOf, type Stage, setStage, shout, until } from './stage.ts'
 
 /** Schemas and inputs that are made to take long: the hub is free all the while. */
@@ -121,6 +121,32 @@ describe('bad input: schemas that take too long', () => {
     expect(codes.slice(4)).to.deep.equal(Array(6).fill('RATE_LIMITED'))
     client.close()
     honest.close()
+  })
+
+  it('[BAD-41] inputs that take too long to check cost only who sent them, and those of a stranger are not looked at', async () => {
+    const { hub, requester, human } = stage
+    const { contract_id, provider } = await openContract(hub, { requester })
+    const hostile = await openContract(hub, { provider })
+    const agent = await connectAgent(hub, provider, [slowToCheck])
+    const [stranger, other] = await Promise.all([connectAs(hub, await signUp(hub)), connectAs(hub, hostile.requester)])
+    const ask = (client: Client, about: string, input: string) =>
+      client.ask('tool.call', { contract_id: about, key: randomUUID(), tool: 'slow', input })
+    const slow = async (client: Client) => codeOf(await ask(client, hostile.contract_id, letters))
+
+    const started: Worker[] = []
+    const note = (worker: Worker) => started.push(worker)
+    process.on('worker', note)
+    for (let n = 0; n < 5; n += 1) expect(await slow(stranger)).to.equal('NOT_FOUND')
+    expect(codeOf(await ask(human, contract_id, 'a'))).to.equal('ok')
+    process.off('worker', note)
+    // A check that takes too long ends the thread, so that the next one starts another.
+    expect(started).to.deep.equal([])
+
+    for (let n = 0; n < 4; n += 1) expect(await slow(other)).to.equal('ok')
+    expect(await slow(other)).to.equal('RATE_LIMITED')
+    expect(codeOf(await ask(human, contract_id, 'a'))).to.equal('ok')
+    await agent.must('agent.tools.register', { tools: [slowToCheck] })
+    for (const client of [agent, stranger, other]) client.close()
   })
 
   it('[BAD-40] a hub that closes in the middle of a check ends the thread', async () => {

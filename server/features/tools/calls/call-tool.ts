@@ -1,4 +1,5 @@
 import { type FieldError, type Limits, ParleyError, type RoomView, type ToolView } from '../../../../shared/protocol/index.ts'
+import { authorize } from '../../../core/access/authorize.ts'
 import { requirePermission } from '../../../core/access/permit.ts'
 import type { Principal } from '../../../core/access/principal.ts'
 import { executionBoundOf, requireProfile } from '../../../core/access/profile.ts'
@@ -15,10 +16,10 @@ export interface CallFacts {
 
 export interface CallToolDeps {
   limits: Limits
-  providerOf(contract_id: string): Promise<string | undefined>
+  roomOf(contract_id: string): Promise<RoomView>
   toolsOf(agent_id: string): Promise<ToolView[]>
-  /** What is wrong with the input for the agent's tool; a ParleyError when it cannot be checked. */
-  faults(agent_id: string, tool: ToolView, input: unknown): Promise<FieldError[]>
+  /** What is wrong with the input for the agent's tool; a ParleyError when it cannot be checked. The caller pays for the time it takes. */
+  faults(asked: { agent_id: string; caller_id: string; tool: ToolView; input: unknown }): Promise<FieldError[]>
 }
 
 /** How many calls of one room may be open at once: each is state that every member holds. */
@@ -28,18 +29,18 @@ const MOST_OPEN_CALLS = 200
  * Someone asks the provider's agent to use a tool. An unknown tool and an input that does not fit are recorded as `call.failed` at
  * once: the call has its one outcome, and the agent never sees it.
  */
-export function createCallTool({ limits, providerOf, toolsOf, faults }: CallToolDeps): RecordedCommand<'tool.call', CallFacts> {
+export function createCallTool({ limits, roomOf, toolsOf, faults }: CallToolDeps): RecordedCommand<'tool.call', CallFacts> {
   return {
     kind: 'recorded',
     type: 'tool.call',
     keyOf: ({ key }) => key,
-    prepare: async ({ tool: name, input }, contract_id) => {
-      const provider_id = await providerOf(contract_id)
-      const tools = provider_id === undefined ? [] : await toolsOf(provider_id)
-      const tool = tools.find((one) => one.name === name)
-      if (provider_id === undefined || tool === undefined) return { tool, faults: [] }
+    prepare: async ({ tool: name, input }, contract_id, { session }) => {
+      let tool: ToolView | undefined
       try {
-        return { tool, faults: await faults(provider_id, tool, input) }
+        const provider_id = session && providerFor(session.principal, await roomOf(contract_id))
+        tool = provider_id === undefined ? undefined : (await toolsOf(provider_id)).find((one) => one.name === name)
+        if (session === undefined || provider_id === undefined || tool === undefined) return { tool, faults: [] }
+        return { tool, faults: await faults({ agent_id: provider_id, caller_id: session.principal.id, tool, input }) }
       } catch (cause) {
         // Said by `decide`: to who may call, and not for a call that is recorded already.
         if (cause instanceof ParleyError) return { tool, faults: [], unchecked: cause }
@@ -71,6 +72,12 @@ export function createCallTool({ limits, providerOf, toolsOf, faults }: CallTool
       return { call_id: event.data.call_id, seq: event.seq, ...(duplicate ? { duplicate: true as const } : {}) }
     },
   }
+}
+
+/** Refuses who is nothing to the room before the hub looks at his input: a stranger's must cost nothing. No log makes him a party later. */
+function providerFor(caller: Principal, room: RoomView): string | undefined {
+  authorize(room, 'tool.call', caller)
+  return room.contract?.provider_id
 }
 
 function refuseWhenEndedOrFull(room: RoomView): void {

@@ -13,6 +13,13 @@ const LARGEST_SCHEMA = 65_536
 const REFUSED_FOR_MS = 600_000
 const TOO_SLOW = 'takes too long to compile'
 
+interface CheckAsked {
+  agent_id: string
+  caller_id: string
+  tool: ToolView
+  input: unknown
+}
+
 /** Compiles tools' input schemas and checks inputs, in a thread beside the hub: no schema and no input can hang the hub. */
 export function createInputValidators({ clock }: { clock: Clock }) {
   const thread = createSchemaThread()
@@ -36,7 +43,7 @@ export function createInputValidators({ clock }: { clock: Clock }) {
       pointers.set(question, pointer)
     }
     if (bad !== undefined && pointers.size === 0) throw bad
-    await turns.ask(agent_id, [...pointers.keys()], (outcome, question) => {
+    await turns.ask({ agent_id }, [...pointers.keys()], (outcome, question) => {
       const detail = refusalOf(outcome, question)
       if (detail === undefined) return true
       bad = schemaInvalid(pointers.get(question) ?? '', detail)
@@ -45,12 +52,12 @@ export function createInputValidators({ clock }: { clock: Clock }) {
     if (bad !== undefined) throw bad
   }
 
-  /** What is wrong with the input for the agent's tool. */
-  async function faults(agent_id: string, tool: ToolView, input: unknown): Promise<FieldError[]> {
+  /** What is wrong with the input for the agent's tool. The input is the caller's, so the time is too. */
+  async function faults({ agent_id, caller_id, tool, input }: CheckAsked): Promise<FieldError[]> {
     const question = toQuestion(tool.input_schema, '/input_schema')
     if (question instanceof ParleyError) throw question
     let found: FieldError[] = []
-    await turns.ask(agent_id, [{ ...question, check: { input } }], (outcome) => {
+    await turns.ask({ agent_id, caller_id }, [{ ...question, check: { input } }], (outcome) => {
       // The schema compiled once, so that it may have been the input: the schema is not refused for it.
       if (outcome === 'killed') {
         found = [{ pointer: '', detail: 'took too long to check' }]
