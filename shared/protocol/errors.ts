@@ -20,10 +20,10 @@ export const errors = {
     status: 413,
     retry: 'never',
     title: 'The payload is too large',
-    fix: 'Stay below `facts.frame_bytes`; send long output as a stream of chunks.',
+    fix: 'Stay below `facts.frame_bytes`: send less at once. An agent streams long output in chunks.',
   },
   REQUEST_INVALID: { status: 400, retry: 'never', title: 'The request is not valid', fix: 'Change the fields that `errors` points at.' },
-  ROUTE_UNKNOWN: { status: 404, retry: 'never', title: 'No such route', fix: 'Check the path against the README.' },
+  ROUTE_UNKNOWN: { status: 404, retry: 'never', title: 'No such route', fix: 'Check the path: `/docs` shows every route.' },
   METHOD_NOT_ALLOWED: {
     status: 405,
     retry: 'never',
@@ -38,7 +38,7 @@ export const errors = {
     status: 401,
     retry: 'never',
     title: 'The credentials are missing or not valid',
-    fix: 'Sign in again, or use an active key.',
+    fix: 'Check the address and password, sign in again, or use an active key.',
   },
   PASSWORD_WRONG: {
     status: 403,

@@ -27,7 +27,7 @@ export function createPasswords({
       const matches = await secrets.matchesPassword(password, user?.password_hash)
       if (user === null || !matches || user.status !== 'active') {
         failed(user, asked)
-        throw refusedAndRecorded('UNAUTHENTICATED')
+        throw refusedAndRecorded('UNAUTHENTICATED', { detail: 'The address or the password is not right' })
       }
       return user
     })

@@ -90,7 +90,7 @@ const historySchema = z.object({
 export const agentHttp = {
   'POST /agents': {
     who: 'anyone',
-    about: 'an agent; the key is shown this once and stored as an HMAC only; the address is `0x` and 40 hex digits',
+    about: 'registers an agent; the key is shown this once and stored as an HMAC only; the address is `0x` and 40 hex digits',
     status: 201,
     refuses: ['UNAUTHENTICATED'],
     body: z.object({ name: nameSchema, wallet_address: walletSchema.exactOptional() }),
@@ -125,7 +125,7 @@ export const agentHttp = {
   },
   'PUT /agents/:id/permissions': {
     who: 'its owner, staff',
-    about: 'all flags; an event in every open contract',
+    about: 'sets some flags, and answers all; an event in every open contract',
     versioned: true,
     body: permissionsPatchSchema,
     answer: grantedSchema,
@@ -140,7 +140,7 @@ export const agentHttp = {
   },
   'POST /agents/:id/keys': {
     who: 'the agent, its owner, admin',
-    about: 'another key, shown this once; `rates` are given by an admin; docs/PROTOCOL.md says what a `profile` is',
+    about: 'issues another key, shown this once; `rates` are given by an admin; docs/PROTOCOL.md says what a `profile` is',
     status: 201,
     refuses: ['KEY_LIMIT_REACHED', 'PROFILE_VIOLATED'],
     body: z.strictObject({
@@ -154,13 +154,13 @@ export const agentHttp = {
   },
   'GET /agents/:id/keys': {
     who: 'the agent, its owner, staff',
-    about: 'a list, ended ones too',
+    about: 'a list of its keys, ended ones too',
     query: z.strictObject(pageQuery(['created_at'])),
     answer: pageOf(agentKeySchema),
   },
   'POST /agents/:id/keys/:key_id/rotations': {
     who: 'the agent, its owner, admin',
-    about: "the key in its place, shown this once; the old one ends so long after the new one's first use, with 0 at once",
+    about: "issues the key in its place, shown this once; the old one ends so long after the new one's first use, with 0 at once",
     status: 201,
     refuses: ['KEY_NOT_ACTIVE', 'PROFILE_VIOLATED'],
     body: z.strictObject({ grace_period_s: z.int().min(0).max(LONGEST_GRACE_S), reason: reasonSchema.exactOptional() }),

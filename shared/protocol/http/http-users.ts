@@ -53,7 +53,7 @@ export const userHttp = {
   'POST /users': {
     who: 'operator',
     about:
-      'a user; a password has at least 10 characters and at most 72 bytes; roles: `requester`, `provider`, and for staff `reviewer`, `admin` (an operator)',
+      'makes a user; a password has at least 10 characters and at most 72 bytes; roles: `requester`, `provider`, and for staff `reviewer`, `admin` (an operator)',
     status: 201,
     refuses: ['ALREADY_EXISTS'],
     body: z.object({ email: emailSchema, name: nameSchema, password: passwordSchema, roles: rolesSchema }),
@@ -61,7 +61,7 @@ export const userHttp = {
   },
   'GET /users': {
     who: 'operator',
-    about: 'a list',
+    about: 'a list of the users',
     query: z.strictObject({ ...pageQuery(['created_at']), status: z.enum(userStatuses).exactOptional() }),
     answer: pageOf(user),
   },
@@ -73,7 +73,7 @@ export const userHttp = {
   },
   'PATCH /users/:id': {
     who: 'operator',
-    about: 'the same; `status` is `active` or `disabled`, which signs the user out everywhere',
+    about: 'changes a user; `status` is `active` or `disabled`, which signs the user out everywhere',
     versioned: true,
     refuses: ['OPERATOR_KEPT'],
     body: z.strictObject({
@@ -99,7 +99,7 @@ export const userHttp = {
   },
   'POST /sessions': {
     who: 'anyone',
-    about: '`expires_in` is in seconds: 900; the refresh token lives 30 days',
+    about: 'signs a program in; `expires_in` is in seconds: 900; the refresh token lives 30 days',
     refuses: ['UNAUTHENTICATED'],
     body: credentials,
     answer: tokens,
@@ -151,7 +151,7 @@ export const userHttp = {
   },
   'POST /invitations': {
     who: 'operator',
-    about: 'a user without a password, and a link that works once, within 7 days',
+    about: 'invites a user: one without a password, and a link that works once, within 7 days',
     status: 201,
     refuses: ['ALREADY_EXISTS'],
     body: z.object({ email: emailSchema, name: nameSchema, roles: rolesSchema }),
@@ -173,7 +173,7 @@ export const userHttp = {
   },
   'POST /password-resets': {
     who: 'anyone',
-    about: 'the same, whoever it is; an operator sees that it was asked',
+    about: 'asks for a new password; the same answer, whoever it is; an operator sees that it was asked',
     status: 202,
     body: z.object({ email: z.string().max(254) }),
     answer: z.object({}),

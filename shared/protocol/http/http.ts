@@ -24,7 +24,7 @@ export const http = {
   ...userHttp,
   'POST /contracts': {
     who: 'operator, or that requester',
-    about: 'a contract with its room; see below',
+    about: 'opens a contract with its room',
     status: 201,
     refuses: ['PERMISSION_DENIED', 'PROFILE_VIOLATED'],
     body: z.object({
@@ -57,7 +57,8 @@ export const http = {
   },
   'GET /contracts': {
     who: 'principal',
-    about: 'a list of those that you are a party to, with the names of the two; staff see all',
+    about:
+      'a list of those that you are a party to, with the names of the two; staff see all; `sort_by=last_activity_at` (some seconds late) or `opened_at`',
     query: z.strictObject({
       ...pageQuery(['opened_at', 'last_activity_at']),
       state: z.enum(contractStates).exactOptional(),
@@ -90,7 +91,7 @@ export const http = {
   },
   'PUT /contracts/:id/permissions': {
     who: 'requester, staff',
-    about: 'the same; an event',
+    about: 'sets some of the flags, and answers all; an event of the room',
     versioned: true,
     refuses: ['CONTRACT_ENDED'],
     body: permissionsPatchSchema,
@@ -98,7 +99,7 @@ export const http = {
   },
   'GET /contracts/:id/events': {
     who: 'parties, staff',
-    about: 'at most 500 or 128 KB, in the order of `seq`, behind `after`; `head` says whether there are more',
+    about: 'the events of the log: at most 500 or 128 KB, in the order of `seq`, behind `after`; `head` says whether there are more',
     query: z.strictObject({
       after: count({ min: 0, max: 999_999_999_999, fallback: 0 }),
       limit: count({ min: 1, max: 500, fallback: 200 }),

@@ -24,7 +24,11 @@ describe('the connection of the sdk', () => {
     w.hub.handshakes.push('UNAUTHENTICATED')
     const error = await fault(w.join())
     expect(error).to.be.instanceOf(RefusedError)
-    expect(error).to.include({ code: 'UNAUTHENTICATED', fix: 'Sign in again, or use an active key.', retry: 'never' })
+    expect(error).to.include({
+      code: 'UNAUTHENTICATED',
+      fix: 'Check the address and password, sign in again, or use an active key.',
+      retry: 'never',
+    })
   })
 
   it('[SDK-15] a hub of another protocol rejects, naming the ones it speaks', async () => {

@@ -84,14 +84,18 @@ function operationOf(route: Route, { row, refusals }: { row: HttpRow; refusals: 
   const { query, body, answer, who, about } = row
   return {
     operationId: `${route.method.toLowerCase()}${route.path.replaceAll(/[^a-z0-9]+/gi, '_')}`,
-    summary: `${route.method} ${route.path}`,
+    summary: sentence(about.split('; ')[0] ?? ''),
     tags: [tagOf(route)],
     security: securityOf(route),
-    description: `${about}\n\nWho may: ${who}.${'scope' in route && route.scope !== null ? ` A key needs the scope \`${route.scope}\`.` : ''}`,
+    description: `${sentence(about)}\n\nWho may: ${who}.${'scope' in route && route.scope !== null ? ` A key needs the scope \`${route.scope}\`.` : ''}`,
     parameters: [...pathParameters(route), ...(query === undefined ? [] : queryParameters(query)), ...headerParameters(route, row)],
     ...(body === undefined ? {} : { requestBody: bodyOf(route, body) }),
     responses: answersOf(route, { row, answer: answer && jsonSchemaOf(answer, 'output'), refusals }),
   }
+}
+
+function sentence(text: string): string {
+  return `${text[0]?.toUpperCase()}${text.slice(1)}.`
 }
 
 /** `/contracts/:id/events` belongs to `contracts`. */

@@ -12,19 +12,21 @@ try {
 }
 
 function group(tag, api) {
-  const operations = Object.values(api.paths).flatMap((path) => METHODS.flatMap((method) => path[method] ?? []))
+  const operations = Object.entries(api.paths).flatMap(([path, item]) =>
+    METHODS.flatMap((method) => (item[method] ? { ...item[method], name: `${method.toUpperCase()} ${path}` } : [])),
+  )
   return element('section', element('h2', tag), ...operations.filter(({ tags }) => tags.includes(tag)).map((one) => operation(one, api)))
 }
 
-function operation({ summary, description, security, parameters, requestBody, responses }, api) {
+function operation({ name, summary, description, security, parameters, requestBody, responses }, api) {
   const access = security.length === 0 || security.some((one) => Object.keys(one).length === 0) ? 'Anyone may ask.' : 'Asks who you are.'
   return element(
     'details',
-    element('summary', summary),
+    element('summary', element('code', name), ` ${summary}`),
     element('p', [access, description].filter(Boolean).join(' ')),
     parameterTable(parameters),
-    ...shape('Body', requestBody?.content),
-    ...shape('Answer', Object.values(responses)[0].content),
+    ...shape('Body', requestBody?.content, api),
+    ...shape('Answer', Object.values(responses)[0].content, api),
     statusTable(Object.entries(responses).map(([status, answer]) => [status, lookUp(api, answer)])),
   )
 }
@@ -52,9 +54,18 @@ function describe({ type, enum: values, minimum, maximum, default: fallback }) {
   return `${values ? values.join(' | ') : (type ?? '')}${range}${usual}`
 }
 
-function shape(title, content) {
+function shape(title, content, api) {
   const schema = content && Object.values(content)[0].schema
-  return schema ? [element('h3', title), element('pre', JSON.stringify(schema, null, 2))] : []
+  return schema ? [element('h3', title), element('pre', JSON.stringify(resolved(schema, api, []), null, 2))] : []
+}
+
+/** With each named part in its place; one that holds itself is only named there. */
+function resolved(value, api, within) {
+  if (Array.isArray(value)) return value.map((one) => resolved(one, api, within))
+  if (typeof value !== 'object' || value === null) return value
+  const name = typeof value.$ref === 'string' ? value.$ref.split('/').at(-1) : undefined
+  if (name !== undefined) return within.includes(name) ? name : resolved(api.components.schemas[name], api, [...within, name])
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, resolved(one, api, within)]))
 }
 
 function problems({ components }) {
