@@ -17,7 +17,9 @@ export interface HubProcess {
   kill(): Promise<void>
   /** SIGTERM, and the exit code after the drain. */
   stop(): Promise<number | null>
+  /** The lines of its standard output, and what it wrote to standard error. */
   log: string[]
+  errors: string[]
 }
 
 export class RefusedToStart extends Error {}
@@ -71,7 +73,7 @@ export async function startHubProcess({
   await listening(child, log, errors)
   const operator_token = env['PARLEY_OPERATOR_TOKEN'] ?? (await readFile(join(data_dir, 'operator.token'), 'utf8')).trim()
   return {
-    ...{ url: `http://127.0.0.1:${port}`, operator_token, pid: child.pid ?? 0, data_dir, log },
+    ...{ url: `http://127.0.0.1:${port}`, operator_token, pid: child.pid ?? 0, data_dir, log, errors },
     kill: async () => {
       if (child.exitCode !== null || child.signalCode !== null) return
       const gone = once(child, 'exit')

@@ -1,109 +1,114 @@
 import { randomUUID } from 'node:crypto'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect } from 'chai'
-import { connectAs, openClient } from '../../harness/people.ts'
-import { startIdentityHub } from '../identity/identity-hub.ts'
+import { freePort, type HubProcess, startHubProcess } from '../../harness/hub-process.ts'
+import { api, openContract, registerAgent, signUp } from '../../harness/people.ts'
+import {
+  around,
+  ask,
+  corpus,
+  type Doors,
+  type Secret,
+  said,
+  sayInRoom,
+  throughBrokenPackets,
+  throughRoutes,
+  throughSockets,
+} from './secret-doors.ts'
 
-type World = Awaited<ReturnType<typeof startIdentityHub>>
+const OWN_FILES = ['secret', 'operator.token']
+const PASSWORD = 'a-pAsSwOrD-that-nobody-may-see'
 
-/** Secrets of every kind that might be put where they do not belong. Each holds a mark of its own, by which it is looked for. */
-const corpus: readonly { mark: string; text: string }[] = [
-  { mark: 'Kz9QwErTyUiOpAsDfGhJkLzXcVbNm1234567890qWeRtYuIo', text: 'pk_agent_live_Kz9QwErTyUiOpAsDfGhJkLzXcVbNm1234567890qWeRtYuIo' },
-  { mark: 'tOkEnOfTheOperatorThatNobodyMayEverSee0123', text: 'op_tOkEnOfTheOperatorThatNobodyMayEverSee0123' },
-  { mark: 'sIgNaTuReOfTheAccessToken', text: 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.sIgNaTuReOfTheAccessToken' },
-  { mark: 'LiNkToKeN', text: 'LiNkToKeN0123456789012345678901234567890123'.slice(0, 43) },
-  { mark: 'rEfReShToKeN', text: `rEfReShToKeN${'x'.repeat(64)}` },
-  { mark: 'hUnTeR2hUnTeR2', text: 'mongodb://someone:hUnTeR2hUnTeR2@db.invalid/parley' },
-  { mark: 'wEbHoOkSeCrEt', text: 'whsec_wEbHoOkSeCrEt0123456789' },
-  { mark: 'cOoKiEvAlUe', text: '__Host-parley=cOoKiEvAlUe01234567890123456789012345678901' },
-]
-
-describe('secrets in the wrong place', () => {
-  let world: World
-  let url: string
-  const answers: string[] = []
+describe('secrets in the wrong place', function () {
+  this.timeout(240_000)
+  let hub: HubProcess
+  let data_dir: string
+  let doors: Doors
 
   before(async () => {
-    world = await startIdentityHub()
-    url = world.url
+    data_dir = await mkdtemp(join(tmpdir(), 'parley-secrets-'))
+    hub = await startHubProcess({ data_dir, port: await freePort(), env: { PARLEY_LOG_LEVEL: 'debug' } })
+    doors = { url: hub.url, operator_token: hub.operator_token, answers: [] }
   })
-  after(() => world.close())
+  after(async () => {
+    await hub.kill()
+    await rm(data_dir, { recursive: true, force: true })
+  })
 
-  async function ask(method: string, path: string, headers: Record<string, string> = {}, body?: string): Promise<void> {
-    const json = body === undefined ? {} : { 'content-type': 'application/json' }
-    const response = await fetch(url + path, { method, headers: { ...json, ...headers }, ...(body === undefined ? {} : { body }) })
-    answers.push(JSON.stringify([...response.headers]) + (await response.text()))
+  /** Every route of the hub as `GET /contracts/:id`, by its own document. */
+  async function routesOf(): Promise<string[]> {
+    const { body } = await api<{ paths: Record<string, object> }>(hub, 'GET', '/openapi.json')
+    const methods = /^(get|post|put|patch|delete)$/
+    return Object.entries(body.paths).flatMap(([path, row]) =>
+      Object.keys(row)
+        .filter((method) => methods.test(method))
+        .map((method) => `${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ':$1')}`),
+    )
   }
 
-  /** Every route with the secret as credentials, in its query, its path and its body: as a value, as an unknown field, as a broken body. */
-  async function throughRoutes({ text }: { text: string }): Promise<void> {
-    const inPath = encodeURIComponent(text)
-    for (const route of world.routes) {
-      const [method = 'GET', pattern = '/'] = route.split(' ')
-      const path = pattern.replace(/:\w+/g, inPath)
-      const operator = { authorization: `Bearer ${String(world.operator.bearer)}` }
-      const bodies =
-        method === 'GET'
-          ? [undefined]
-          : [JSON.stringify({ [text]: text, token: text, refresh_token: text, password: text, key: 7, email: text }), `{"broken": "${text}`]
-      for (const body of bodies) {
-        await ask(method, path, { authorization: `Bearer ${text}` }, body)
-        await ask(method, path, { cookie: text, origin: url }, body)
-        if (pattern !== '/sessions/current') await ask(method, `${path}?token=${inPath}&q=${inPath}&${inPath}=1`, operator, body)
-      }
+  /** Secrets that the hub itself makes, or is given where they belong. */
+  async function ownSecrets(): Promise<string[]> {
+    const email = `${randomUUID()}@parley.invalid`
+    const body = { email, name: 'Ann', password: PASSWORD, roles: ['requester'] }
+    await api(hub, 'POST', '/users', { body, bearer: hub.operator_token })
+    const session = await api<Record<string, string>>(hub, 'POST', '/sessions', { body: { email, password: PASSWORD } })
+    const link = await api<{ url: string }>(hub, 'POST', '/sign-in-links', { body: {}, bearer: hub.operator_token })
+    const made = await registerAgent(hub, 'Keeper')
+    const { access_token = '', refresh_token = '' } = session.body
+    const files = await Promise.all(OWN_FILES.map((name) => readFile(join(data_dir, name), 'utf8')))
+    return [
+      PASSWORD,
+      access_token,
+      refresh_token,
+      link.body.url.split('#token=')[1] ?? '',
+      made.bearer,
+      ...files.map((text) => text.trim()),
+    ]
+  }
+
+  /** The bytes of every file that the hub left behind, but those that are for its own secrets. */
+  async function bytesOnDisk(): Promise<string> {
+    const names = await readdir(data_dir, { recursive: true, withFileTypes: true })
+    const files = names.filter((file) => file.isFile() && !OWN_FILES.includes(file.name))
+    return (await Promise.all(files.map(({ parentPath, name }) => readFile(join(parentPath, name), 'latin1')))).join('\n')
+  }
+
+  it('[AUDIT-18] none comes out of any door, in the log, the trail, an answer or the bytes of the database; a planted control does', async () => {
+    const own = await ownSecrets()
+    const opened = await openContract(hub)
+    const clients = await sayInRoom(doors, opened, said)
+    const routes = await routesOf()
+    expect(routes).to.include.members(['GET /audit', 'POST /contracts', 'DELETE /agents/:id/keys/:key_id'])
+    const through = async (secret: Secret) => {
+      await throughRoutes(doors, routes, secret)
+      await throughSockets(doors, await registerAgent(hub), secret)
+      await throughBrokenPackets(doors, secret)
     }
-    await ask('GET', `/nowhere/${inPath}`)
-  }
-
-  async function throughSockets({ text }: { text: string }, agent: { auth: { key: string } }): Promise<void> {
-    for (const auth of [{ key: text }, { token: text }, { [text]: text }]) {
-      const client = openClient({ url }, auth)
-      const refusal = await new Promise<unknown>((resolve) =>
-        client.socket.once('connect_error', (error) => resolve((error as { data?: unknown }).data)),
-      )
-      answers.push(JSON.stringify(refusal))
-      client.close()
-    }
-    const client = await connectAs({ url }, agent)
-    for (const [type, payload] of [
-      [text, {}],
-      ['room.join', { contract_id: text }],
-      ['auth.refresh', { token: text }],
-      ['auth.refresh', { key: text }],
-      ['message.post', { contract_id: randomUUID(), key: text, [text]: text }],
-      ['agent.hello', { protocol: text, agent: text }],
-    ] as const)
-      answers.push(JSON.stringify(await client.askRaw(type, payload)))
-    client.close()
-  }
-
-  async function stored(): Promise<string> {
-    const collections = (await world.connection.db?.listCollections().toArray()) ?? []
-    const rows = await Promise.all(collections.map(({ name }) => world.connection.collection(name).find({}).toArray()))
-    return JSON.stringify(rows)
-  }
-
-  it('[AUDIT-18] none that is sent through any door comes out in the log, in an answer, in the trail or in the database; a planted control does', async function () {
-    this.timeout(180_000)
-    const made = await world.newAgent()
-    const agent = { auth: { key: String(made['api_key']) } }
-    for (const secret of corpus) {
-      await throughRoutes(secret)
-      await throughSockets(secret, agent)
-    }
+    await Promise.all(corpus.map(through))
     const control = `control-${randomUUID()}`
-    await ask('GET', `/nowhere/${control}`)
-    await world.post('/agents', { name: control }, world.operator)
-    const places = { answers: answers.join('\n'), log: world.logged.join('\n'), database: await stored() }
+    await ask(doors, { method: 'GET', path: `/nowhere/${control}` })
+    await api(hub, 'POST', '/agents', { body: { name: control } })
+    await signUp(hub)
+    const bearer = { headers: { authorization: `Bearer ${hub.operator_token}` } }
+    const trail = await (await fetch(`${hub.url}/audit/export`, bearer)).text()
+    for (const client of clients) client.close()
+    expect(await hub.stop()).to.equal(0)
+    const places = {
+      answers: doors.answers.join('\n'),
+      log: [...hub.log, ...hub.errors].join('\n'),
+      trail,
+      'database files': await bytesOnDisk(),
+    }
     for (const [place, text] of Object.entries(places)) {
       expect(text.includes(control), `the control in the ${place}`).to.equal(true)
-      for (const { mark } of corpus)
+      const isContent = place === 'database files'
+      // What was said in a room lies there, and proves that the bytes can be read.
+      if (isContent) expect(text.includes(said.text), 'what was said').to.equal(true)
+      const marks = [...corpus.map(({ mark }) => mark), ...own, ...(isContent ? [] : [said.mark])]
+      for (const mark of marks)
         expect(text.includes(mark) ? `${mark} is in the ${place}: ${around(text, mark)}` : 'not there').to.equal('not there')
-      expect(text.includes(agent.auth.key), `an agent’s own key in the ${place}`).to.equal(false)
     }
   })
 })
-
-function around(text: string, mark: string): string {
-  const at = text.indexOf(mark)
-  return text.slice(Math.max(at - 200, 0), at + 100)
-}
