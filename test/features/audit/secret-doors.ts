@@ -90,7 +90,7 @@ export async function throughBrokenPackets(doors: Doors, { text }: Secret): Prom
     `GET /me HTTP/1.1\r\nHost: x\r\nAuthorization Bearer ${text}\r\n\r\n`,
     `${text} /me HTTP/1.1\r\nHost: x\r\n\r\n`,
     `GET /me HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Correlation-Id: ${text}\r\ntraceparent: ${text}\r\n\r\n`,
-    `GET /me HTTP/1.1\r\nHost: x\r\nCookie: ${text.repeat(400)}\r\n\r\n`,
+    `GET /me HTTP/1.1\r\nHost: x\r\nConnection: close\r\nCookie: ${text.repeat(400)}\r\n\r\n`,
   ]
   for (const line of lines) doors.answers.push(await raw(doors.url, line))
   const poll = `/socket.io/?EIO=4&transport=polling`
