@@ -12,6 +12,7 @@ export interface Contract {
   provider_id: string
   parties: { id: string; kind: 'user' | 'agent'; name: string }[]
   opened_at: string
+  last_activity_at: string
   ended_at?: string
   outcome?: string
 }
@@ -69,17 +70,37 @@ export function forgetContracts(): void {
 async function read({ offset, limit }: { offset: number; limit: number }): Promise<void> {
   contracts.value = { ...contracts.peek(), isLoading: true }
   try {
-    const page = await api<ContractsPage>('GET', `/contracts?limit=${limit}&offset=${offset}`)
+    const page = await api<ContractsPage>('GET', `/contracts?sort_by=last_activity_at&limit=${limit}&offset=${offset}`)
     learnNames(page.items.flatMap(({ parties }) => parties))
-    const items = merged(contracts.peek().items ?? [], page.items)
+    // The hub is some seconds late; what was seen here is newer.
+    const items = inOrder(merged(contracts.peek().items ?? [], page.items))
     contracts.value = { items, total: page.total, at: Date.now(), error: undefined, isLoading: false }
   } catch (thrown) {
     contracts.value = { ...contracts.peek(), error: toRefused(thrown), isLoading: false }
   }
 }
 
-/** By id, newest first: a contract opened between two pages moves the rest by one, and must not be shown twice. */
+/** Something happened in a room that is open here: it comes first at once, and not when the list is read again. */
+export function noteActivity(contract_id: string, at: string): void {
+  const { items, ...rest } = contracts.peek()
+  const known = items?.find((item) => item.contract_id === contract_id)
+  if (items === undefined || known === undefined || known.last_activity_at >= at) return
+  const moved = items.map((item) => (item === known ? { ...item, last_activity_at: at } : item))
+  contracts.value = { ...rest, items: inOrder(moved) }
+}
+
+/** By id: a contract that moves between two pages must not be shown twice. */
 function merged(old: readonly Contract[], news: readonly Contract[]): Contract[] {
-  const byId = new Map([...old, ...news].map((contract) => [contract.contract_id, contract]))
-  return [...byId.values()].sort((a, b) => (a.contract_id < b.contract_id ? 1 : -1))
+  const byId = new Map(old.map((contract) => [contract.contract_id, contract]))
+  for (const contract of news) {
+    const seen_at = byId.get(contract.contract_id)?.last_activity_at ?? ''
+    byId.set(contract.contract_id, seen_at > contract.last_activity_at ? { ...contract, last_activity_at: seen_at } : contract)
+  }
+  return [...byId.values()]
+}
+
+/** The last activity first. ISO times of one zone sort as text; ids, by the time that they were made, decide between equals. */
+function inOrder(items: readonly Contract[]): Contract[] {
+  const key = ({ last_activity_at, contract_id }: Contract) => last_activity_at + contract_id
+  return items.toSorted((a, b) => (key(a) < key(b) ? 1 : -1))
 }

@@ -25,7 +25,7 @@ const kinds = {
     status: 'active',
     page: '/app/sign-in',
     created: 'sign_in_link.created',
-    spent: 'The link was used before, is older than 15 minutes, or is not one of ours. Ask for a new one; `npm start` prints one.',
+    spent: 'The link was used before, is older than 15 minutes, or is not one of ours. Ask for a new one; `scripts/start` prints one.',
   },
   // By mail, and over a weekend.
   invitation: {

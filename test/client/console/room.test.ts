@@ -130,6 +130,30 @@ describe('console: a room', function () {
     expect(opened.faults).to.deep.equal([])
   })
 
+  it('[CON-7] a running call is canceled after a question, by who may', async () => {
+    const { contract_id, provider, requester } = await openContract(hub)
+    const agent = await connectAgent(hub, provider, [{ name: 'sort', description: 'Sorts', input_schema: true }])
+    agent.socket.on('core.tool.call', (_call, ack) => ack({}))
+    const opened = await signedIn(browser, hub, { user: requester })
+    await openRoom(opened, hub, contract_id)
+    const { page, faults } = opened
+    const caller = await speaker(hub, requester, contract_id)
+    const { call_id } = await caller.must('tool.call', { contract_id, key: 'long', tool: 'sort', input: {}, timeout_ms: 3_600_000 })
+    const card = page.locator('article.call')
+    await card.getByText('Running').waitFor()
+    await card.getByRole('button', { name: 'Cancel the call of sort' }).click()
+    await page.getByRole('button', { name: 'Let it go on' }).click()
+    expect(caller.events(contract_id).some(({ type }) => type === 'call.cancel_requested')).to.equal(false)
+    await card.getByRole('button', { name: 'Cancel the call of sort' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Cancel the call', exact: true }).click()
+    await agent.next('core.tool.cancel', (cancel) => cancel.call_id === call_id)
+    await caller.event(contract_id, 'call.cancel_requested')
+    await card.locator('.call-state', { hasText: 'Canceled' }).waitFor()
+    expect(await card.getByRole('button', { name: /^Cancel/ }).count()).to.equal(0)
+    expect(faults).to.deep.equal([])
+    for (const client of [agent, caller]) client.close()
+  })
+
   it('[CON-8] a note says that only staff see it, and is a stub for the requester', async () => {
     const ada = await signUp(hub, ['requester'], 'Ada')
     const { contract_id } = await openContract(hub, { requester: ada })
@@ -160,31 +184,6 @@ describe('console: a room', function () {
     await page.getByText('The contract has ended.').waitFor()
     expect(await page.getByRole('textbox', { name: 'Message' }).count()).to.equal(0)
     await page.locator('.list-row', { hasText: 'Ended: canceled' }).waitFor()
-  })
-
-  it('[CON-10] the list shows what one may see, a new contract comes by itself, and old data stays when the hub gives none', async () => {
-    const ada = await signUp(hub, ['requester'], 'Ada')
-    const { page } = await signedIn(browser, hub, { user: ada })
-    await page.getByText('No rooms yet.').waitFor()
-    await openContract(hub, { requester: ada })
-    await page.locator('.list-row').waitFor()
-    await openContract(hub)
-    await openContract(hub, { requester: ada })
-    await until(
-      () => page.locator('.list-row').count(),
-      (count) => count === 2,
-    )
-
-    await page.route('**/contracts?*', (route) => route.abort())
-    await openContract(hub, { requester: ada })
-    await page.getByText(/cannot be reached\. As of/).waitFor()
-    expect(await page.locator('.list-row').count()).to.equal(2)
-    await page.unroute('**/contracts?*')
-    await page.locator('.list-stale').getByRole('button', { name: 'Retry' }).click()
-    await until(
-      () => page.locator('.list-row').count(),
-      (count) => count === 3,
-    )
   })
 
   it('[CON-11] where there is no room for both, list and room take turns, by the address', async () => {

@@ -35,7 +35,7 @@ describe('console: sign-in', function () {
     const second = await openPage(browser)
     await second.page.goto(url)
     await second.page.getByRole('heading', { name: 'This link no longer works' }).waitFor()
-    await second.page.getByText('npm start').waitFor()
+    await second.page.getByText('scripts/start').waitFor()
     expect(second.page.url()).to.equal(`${hub.url}/app/sign-in`)
   })
 
@@ -51,7 +51,7 @@ describe('console: sign-in', function () {
     for (const path of ['/', '/app/rooms', '/app/rooms/01890a5d-ac96-774b-bcce-b302099a8057', '/app/sign-in']) {
       await page.goto(hub.url + path)
       await page.getByRole('heading', { name: 'Sign in' }).waitFor()
-      await page.getByText('npm start').waitFor()
+      await page.getByText('scripts/start').waitFor()
     }
   })
 

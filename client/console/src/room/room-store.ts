@@ -5,6 +5,7 @@ import { roomRole, seesStaffNotes } from '../../../../shared/rules/room-role.ts'
 import type { Hub, RefusedError, Room } from '../../../sdk/index.ts'
 import type { Me } from '../account/session.ts'
 import { toRefused } from '../api.ts'
+import { noteActivity } from '../contracts.ts'
 import { learnNames } from '../names.ts'
 import { isPageVisible } from '../page-visible.ts'
 import { announce } from './announcements.ts'
@@ -184,6 +185,7 @@ export class RoomStore {
       this.window.push(event)
       if (!this.isAtEnd.peek() || !this.window.isAttached.peek()) this.newCount.value += 1
     })
+    if (event.type !== 'redacted') noteActivity(this.contract_id, event.at)
     const sentence = sentenceOf(event, this.#me.id)
     if (sentence !== undefined) announce(sentence)
   }

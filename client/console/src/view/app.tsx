@@ -39,8 +39,8 @@ export function App({ link }: { link: LinkToken | undefined }) {
   return session.value.state === 'starting' ? <Starting text="Opening the console …" /> : <Console />
 }
 
-// Staff see contracts of others too, of which no push tells them.
-const REFRESH_MS = 30_000
+// What happens in rooms that are not open here is not told to this page, nor are contracts of others to staff.
+const REFRESH_MS = 15_000
 
 /** List and room side by side, or one of them where there is no room for both: the style sheet chooses, so nothing is made anew. */
 function Console() {

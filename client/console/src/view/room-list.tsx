@@ -3,6 +3,7 @@ import { whoIs } from '../names.ts'
 import { roomPath, route } from '../route.ts'
 import { briefTime, fullTimeOf, timeOf } from '../time.ts'
 import { oneLine } from '../untrusted-text.ts'
+import { useHeldOrder } from './held-order.ts'
 import { Icon } from './icon.tsx'
 import { Trouble } from './trouble.tsx'
 import { Untrusted } from './untrusted.tsx'
@@ -10,9 +11,10 @@ import { BareName } from './who-name.tsx'
 
 export function RoomList({ openId }: { openId: string | undefined }) {
   const { items, total, at, error } = contracts.value
+  const hold = useHeldOrder(items ?? [])
   const Heading = route.value.page === 'rooms' ? 'h1' : 'h2'
   return (
-    <nav class="list" id="rooms" aria-label="Rooms" tabIndex={-1}>
+    <nav class="list" id="rooms" aria-label="Rooms" tabIndex={-1} {...hold.handlers}>
       <div class="list-head">
         <Heading>Rooms</Heading>
         {items !== undefined && <span class="muted">{items.length < total ? `${items.length} of ${total}` : total}</span>}
@@ -23,7 +25,7 @@ export function RoomList({ openId }: { openId: string | undefined }) {
       {items?.length === 0 && <Empty />}
       {items !== undefined && items.length > 0 && (
         <ul>
-          {items.map((contract) => (
+          {hold.shown.map((contract) => (
             <li key={contract.contract_id}>
               <ListRow contract={contract} isOpen={contract.contract_id === openId} />
             </li>
@@ -40,14 +42,18 @@ export function RoomList({ openId }: { openId: string | undefined }) {
 }
 
 function ListRow({ contract, isOpen }: { contract: Contract; isOpen: boolean }) {
-  const { contract_id, title, state, requester_id, provider_id, opened_at, outcome } = contract
+  const { contract_id, title, state, requester_id, provider_id, opened_at, last_activity_at, outcome } = contract
   return (
     <a class="list-row" href={roomPath(contract_id)} aria-current={isOpen ? 'page' : undefined}>
       <span class="list-title" dir="auto">
         <Untrusted text={oneLine(title, 160)} />
       </span>
-      <time class="muted" dateTime={opened_at} title={`Opened ${fullTimeOf(opened_at)}`}>
-        {briefTime(opened_at)}
+      <time
+        class="muted"
+        dateTime={last_activity_at}
+        title={`Last activity ${fullTimeOf(last_activity_at)}, opened ${fullTimeOf(opened_at)}`}
+      >
+        {briefTime(last_activity_at)}
       </time>
       <span class="list-parties muted">
         <BareName who={whoIs(requester_id)} /> <span aria-hidden="true">→</span> <BareName who={whoIs(provider_id)} />

@@ -28,11 +28,9 @@ export function HowToSignIn() {
       <h2 id="by-link">By a link that works once</h2>
       <ul>
         <li>
-          If the hub runs on your machine, <code>npm start</code> prints one.
+          If the hub runs on your machine, <code>scripts/start</code> prints one.
         </li>
-        <li>
-          Else ask whoever runs the hub. Its operator makes a link by <code>POST /sign-in-links</code>.
-        </li>
+        <li>Else ask whoever runs the hub for a sign-in link.</li>
       </ul>
     </section>
   )

@@ -1,9 +1,9 @@
 import { useSignal } from '@preact/signals'
 import { type Scope, scopeTable } from '../../../../../shared/protocol/scope-table.ts'
 import { api } from '../../api.ts'
-import { DialogButton } from '../manage/dialog-button.tsx'
+import { DialogButton } from '../dialog-button.tsx'
 import { Checks, Choice, Field } from '../manage/fields.tsx'
-import type { Secret } from '../manage/shown-once.tsx'
+import type { Secret } from '../shown-once.tsx'
 
 const DAY_MS = 86_400_000
 const LIVES = [

@@ -3,9 +3,9 @@ import type { UserRole } from '../../../../../shared/protocol/index.ts'
 import { api } from '../../api.ts'
 import { fullTimeOf } from '../../time.ts'
 import { plainName } from '../../untrusted-text.ts'
-import { DialogButton } from '../manage/dialog-button.tsx'
+import { DialogButton } from '../dialog-button.tsx'
 import { Checks, Field } from '../manage/fields.tsx'
-import type { Secret } from '../manage/shown-once.tsx'
+import type { Secret } from '../shown-once.tsx'
 
 export const ROLES = [
   ['requester', 'Requester: asks for work'],

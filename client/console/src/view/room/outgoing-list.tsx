@@ -17,7 +17,7 @@ export function OutgoingList({ store }: { store: RoomStore }) {
       {sending.map((message) => (
         <OutgoingItem key={message.key} message={message}>
           <Icon name="clock" />
-          {hubState.value === 'live' ? 'Sending' : 'Not sent yet. It goes out when the connection is back.'}
+          <span>{hubState.value === 'live' ? 'Sending' : 'Not sent yet. It goes out when the connection is back.'}</span>
         </OutgoingItem>
       ))}
       {unsent.map((message) => (

@@ -4,7 +4,8 @@ import { type CallFold, isEnded } from '../../room/call-fold.ts'
 import type { RoomStore } from '../../room/room-store.ts'
 import type { Row } from '../../room/rows.ts'
 import { durationName } from '../../time.ts'
-import { jsonLine, jsonText, oneLine, plainText } from '../../untrusted-text.ts'
+import { jsonLine, jsonText, oneLine, plainName, plainText } from '../../untrusted-text.ts'
+import { DialogButton } from '../dialog-button.tsx'
 import { Icon, type IconName } from '../icon.tsx'
 import { Untrusted } from '../untrusted.tsx'
 import { BareName } from '../who-name.tsx'
@@ -77,8 +78,29 @@ export function CallRow({ row, store }: { row: Extract<Row, { kind: 'call' }>; s
           </details>
         )}
         <CallOutput call={call} store={store} />
+        <CancelButton call={call} store={store} />
       </div>
     </Article>
+  )
+}
+
+/** Stops a call that goes on. The agent is told; what it answers before it stops still counts. */
+function CancelButton({ call, store }: { call: CallFold; store: RoomStore }) {
+  const role = store.role.value
+  const isOpen = store.view.value.contract?.state === 'open' && !isEnded(call) && !call.isCancelRequested
+  if (!isOpen || role === undefined || role === 'owner') return null
+  const tool = plainName(call.tool ?? 'a tool')
+  return (
+    <DialogButton
+      {...{ label: 'Cancel…', ariaLabel: `Cancel the call of ${tool}`, title: `Cancel the call of ${tool}?`, isDanger: true }}
+      {...{ does: 'Cancel the call', doing: 'Canceling…', keeps: 'Let it go on' }}
+      act={async () => {
+        await store.room?.cancel(call.call_id)
+        return undefined
+      }}
+    >
+      <p>The agent is told to stop. What it answers before that still counts.</p>
+    </DialogButton>
   )
 }
 

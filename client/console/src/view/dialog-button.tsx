@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals'
 import type { ComponentChildren } from 'preact'
 import { useId, useLayoutEffect, useRef } from 'preact/hooks'
-import { faultText } from '../../fault-text.ts'
+import { faultText } from '../fault-text.ts'
 import { type Secret, ShownOnce } from './shown-once.tsx'
 
 export interface DialogButtonProps {
@@ -15,6 +15,8 @@ export interface DialogButtonProps {
   /** On the button that does it; `doing` while it is under way. */
   does: string
   doing: string
+  /** On the button that leaves all as it is. */
+  keeps?: string
   /** The dialog is about something that cannot be undone. */
   isDanger?: boolean
   /** Called when it opens: fields begin afresh. */
@@ -27,7 +29,7 @@ export interface DialogButtonProps {
 
 /** A button that asks once before it does something, in a dialog that stays open until the hub has done it. */
 export function DialogButton(props: DialogButtonProps) {
-  const { label, ariaLabel, look = 'plain', title, children, does, doing, isDanger = false, onOpen, act, onDone } = props
+  const { label, ariaLabel, look = 'plain', title, children, does, doing, keeps = 'Cancel', isDanger = false, onOpen, act, onDone } = props
   const id = useId()
   const dialog = useRef<HTMLDialogElement>(null)
   const isOpen = useSignal(false)
@@ -93,7 +95,7 @@ export function DialogButton(props: DialogButtonProps) {
               </p>
               <div class="dialog-buttons">
                 <button type="button" class="button" onClick={() => dialog.current?.close()}>
-                  Cancel
+                  {keeps}
                 </button>
                 <button type="submit" class={`button ${isDanger ? 'danger' : 'primary'}`} disabled={isBusy.value}>
                   {isBusy.value ? doing : does}
