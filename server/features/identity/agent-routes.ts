@@ -1,7 +1,8 @@
-import { http, idSchema, ParleyError } from '../../../shared/protocol/index.ts'
+import { http, ParleyError } from '../../../shared/protocol/index.ts'
 import { askedBy } from '../../pipeline/audit.ts'
 import { etagOf, requireMatch } from '../../pipeline/http/conditional.ts'
 import { listLink } from '../../pipeline/http/list-link.ts'
+import { pathId } from '../../pipeline/http/path-id.ts'
 import { principalOf, type Route, type RouteAnswer, type RouteRequest } from '../../pipeline/http/route.ts'
 import { parse } from '../../pipeline/parse.ts'
 import { type Agents, shownAgent } from './agents.ts'
@@ -27,12 +28,12 @@ export function createAgentRoutes({ agents, showsCookie }: { agents: Agents; sho
   }
 
   async function show(request: RouteRequest): Promise<RouteAnswer> {
-    return answer(request, await agents.find(agentIdOf(request)))
+    return answer(request, await agents.find(pathId(request)))
   }
 
   async function update(request: RouteRequest): Promise<RouteAnswer> {
     const principal = principalOf(request)
-    const agent_id = agentIdOf(request)
+    const agent_id = pathId(request)
     await agents.find(agent_id)
     // 403 and not 404, also for a stranger: everybody may see that the agent is there, and none but itself changes it.
     if (principal.id !== agent_id)
@@ -46,7 +47,7 @@ export function createAgentRoutes({ agents, showsCookie }: { agents: Agents; sho
     const principal = principalOf(request)
     if (principal.kind !== 'user') throw new ParleyError('PERMISSION_DENIED', { detail: 'Only a person owns agents', allowed: ['user'] })
     const { api_key } = parse(http['POST /agents/:id/claim'].body, request.body)
-    const claimed = await agents.claim(agentIdOf(request), { user: principal, api_key, asked: askedBy(request) })
+    const claimed = await agents.claim(pathId(request), { user: principal, api_key, asked: askedBy(request) })
     return answer({ ...request, principal: { ...principal, owns: [...principal.owns, claimed._id] } }, claimed)
   }
 
@@ -62,11 +63,4 @@ export function createAgentRoutes({ agents, showsCookie }: { agents: Agents; sho
     { method: 'PATCH', path: '/agents/:id', access: 'principal', scope: 'agent', handle: update },
     { method: 'POST', path: '/agents/:id/claim', access: 'principal', scope: 'agent', rate: 'login', handle: claim },
   ]
-}
-
-/** The id in the path. Throws NOT_FOUND for what is none. */
-export function agentIdOf({ params }: RouteRequest): string {
-  const id = idSchema.safeParse(params['id'])
-  if (!id.success) throw new ParleyError('NOT_FOUND')
-  return id.data
 }

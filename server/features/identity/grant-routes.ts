@@ -2,9 +2,9 @@ import { type By, type FlagRecords, http, type PermissionFlag } from '../../../s
 import { byOf, system } from '../../core/access/principal.ts'
 import { askedBy } from '../../pipeline/audit.ts'
 import { etagOf, requireMatch } from '../../pipeline/http/conditional.ts'
+import { pathId } from '../../pipeline/http/path-id.ts'
 import { principalOf, type Route, type RouteAnswer, type RouteRequest } from '../../pipeline/http/route.ts'
 import { parse } from '../../pipeline/parse.ts'
-import { agentIdOf } from './agent-routes.ts'
 import type { Agents } from './agents.ts'
 import type { createGrants } from './grants.ts'
 import { type Manager, requireManager } from './manages.ts'
@@ -20,7 +20,7 @@ export interface GrantRouteDeps {
 /** What an agent may do at most: read by itself too, and set by those who answer for it. */
 export function createGrantRoutes({ agents, grants, recordsOf }: GrantRouteDeps): Route[] {
   async function enter(request: RouteRequest, allowed: readonly Manager[]) {
-    const agent = await agents.find(agentIdOf(request))
+    const agent = await agents.find(pathId(request))
     requireManager(principalOf(request), agent._id, allowed)
     return agent
   }

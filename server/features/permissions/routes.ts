@@ -1,7 +1,8 @@
-import { type By, http, idSchema, ParleyError, type PermissionFlag, type RoomView } from '../../../shared/protocol/index.ts'
+import { type By, http, type PermissionFlag, type RoomView } from '../../../shared/protocol/index.ts'
 import { authorize } from '../../core/access/authorize.ts'
 import { inForce } from '../../core/access/permit.ts'
 import { etagOf } from '../../pipeline/http/conditional.ts'
+import { pathId } from '../../pipeline/http/path-id.ts'
 import { principalOf, type Route, type RouteRequest } from '../../pipeline/http/route.ts'
 import type { Log } from '../../pipeline/log/log.ts'
 import { type RecordFrame, streamOf } from '../../pipeline/log/record.ts'
@@ -12,11 +13,10 @@ import type { PermissionUses } from './uses.ts'
 /** What a contract permits its provider's agent, for its parties and staff. */
 export function permissionRoutes({ log, record, uses }: { log: Log; record: RecordFrame; uses: PermissionUses }): Route[] {
   async function enter(request: RouteRequest) {
-    const id = idSchema.safeParse(request.params['id'])
-    if (!id.success) throw new ParleyError('NOT_FOUND')
-    const { room } = await log.refresh(streamOf(id.data))
+    const contract_id = pathId(request)
+    const { room } = await log.refresh(streamOf(contract_id))
     authorize(room, 'room.join', principalOf(request))
-    return { contract_id: id.data, room }
+    return { contract_id, room }
   }
 
   async function show(request: RouteRequest) {

@@ -2,7 +2,6 @@ import {
   type Checkpoint,
   type ContractSummary,
   http,
-  idSchema,
   type LogVerdict,
   ParleyError,
   type Permissions,
@@ -14,6 +13,7 @@ import { tokensAsked } from '../../core/words/tokens.ts'
 import { etagOf } from '../../pipeline/http/conditional.ts'
 import { listLink } from '../../pipeline/http/list-link.ts'
 import { drawPage } from '../../pipeline/http/list-page.ts'
+import { pathId } from '../../pipeline/http/path-id.ts'
 import { principalOf, type Route, type RouteRequest } from '../../pipeline/http/route.ts'
 import type { Log } from '../../pipeline/log/log.ts'
 import { type RecordFrame, streamOf } from '../../pipeline/log/record.ts'
@@ -149,12 +149,11 @@ export function roomRoutes(deps: RoomRouteDeps): Route[] {
 
   /** The contract that the path names, for one who may see it. */
   async function enter(request: RouteRequest) {
-    const id = idSchema.safeParse(request.params['id'])
-    if (!id.success) throw new ParleyError('NOT_FOUND')
-    const stream = await log.refresh(streamOf(id.data))
+    const contract_id = pathId(request)
+    const stream = await log.refresh(streamOf(contract_id))
     const principal = principalOf(request)
     authorize(stream.room, 'room.join', principal)
-    return { contract_id: id.data, stream, seesNotes: stream.room.contract !== null && seesNotes(principal, stream.room.contract) }
+    return { contract_id, stream, seesNotes: stream.room.contract !== null && seesNotes(principal, stream.room.contract) }
   }
 
   return [

@@ -2,6 +2,7 @@ import { http } from '../../../shared/protocol/index.ts'
 import { askedBy } from '../../pipeline/audit.ts'
 import { etagOf, requireMatch } from '../../pipeline/http/conditional.ts'
 import { listLink } from '../../pipeline/http/list-link.ts'
+import { pathId } from '../../pipeline/http/path-id.ts'
 import { principalOf, type Route, type RouteAnswer, type RouteRequest } from '../../pipeline/http/route.ts'
 import { parse } from '../../pipeline/parse.ts'
 import type { LoginThrottle } from './login-throttle.ts'
@@ -34,8 +35,8 @@ export function userRoutes({
     return { status: 200, body: { items, ...page }, headers: listLink(request.path, query, page.next_cursor) }
   }
 
-  async function show({ params }: RouteRequest): Promise<RouteAnswer> {
-    return shown(await people.get(params['id'] ?? ''))
+  async function show(request: RouteRequest): Promise<RouteAnswer> {
+    return shown(await people.get(pathId(request)))
   }
 
   function shown(user: UserDocument): RouteAnswer {
@@ -45,7 +46,7 @@ export function userRoutes({
 
   async function edit(request: RouteRequest): Promise<RouteAnswer> {
     const patch = parse(http['PATCH /users/:id'].body, request.body)
-    const user = await people.get(request.params['id'] ?? '')
+    const user = await people.get(pathId(request))
     requireMatch(request.headers, etagOf(shownUser(user)))
     return shown(await life.edit(user, patch, { asSeen: request.headers['if-match'] !== undefined, asked: askedBy(request) }))
   }
@@ -66,7 +67,7 @@ export function userRoutes({
   }
 
   async function createReset(request: RouteRequest): Promise<RouteAnswer> {
-    const user = await people.get(request.params['id'] ?? '')
+    const user = await people.get(pathId(request))
     return secret(201, await links.create('password-reset', user, { by: principalOf(request), asked: askedBy(request) }))
   }
 

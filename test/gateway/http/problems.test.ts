@@ -43,6 +43,31 @@ describe('problems', () => {
   })
   after(() => hub.close())
 
+  it('[HTTP-31] an id in a path that is none is refused on every route, and breaks none', async () => {
+    const { paths } = (await (await fetch(`${hub.url}/openapi.json`)).json()) as { paths: Record<string, Record<string, unknown>> }
+    const asked = Object.entries(paths).flatMap(([path, item]) =>
+      path.includes('{')
+        ? Object.keys(item).flatMap((method) => (/^(get|put|post|patch|delete)$/.test(method) ? [{ path, method }] : []))
+        : [],
+    )
+    expect(asked.length).to.be.above(10)
+    const answers: Record<string, number> = {}
+    for (const { path, method } of asked) {
+      for (const id of ['a'.repeat(5_000), '%00', '%F0%9F%90%8C', '$ne', '..%2Fusers']) {
+        const url = hub.url + path.replaceAll(/\{\w+\}/g, id)
+        const body = method === 'get' || method === 'delete' ? {} : { body: '{}', headers: { 'Content-Type': 'application/json' } }
+        const authorization = { Authorization: `Bearer ${hub.operator_token}` }
+        const response = await fetch(url, {
+          method: method.toUpperCase(),
+          ...body,
+          headers: { ...body.headers, ...authorization, 'If-Match': '"x"' },
+        })
+        if (![404, 400, 403].includes(response.status)) answers[`${method} ${path} ${id.slice(0, 9)}`] = response.status
+      }
+    }
+    expect(answers).to.deep.equal({})
+  })
+
   it('[HTTP-24] a megabyte of headers is 431, bytes that are no HTTP 400, an unknown Expect 417: each as a problem', async () => {
     const request = 'GET /health HTTP/1.1\r\nHost: hub\r\n'
     mustBeProblem(await raw(hub.url, `${request}X-Big: ${'x'.repeat(1_000_000)}\r\n\r\n`), { status: 431, code: 'HEADERS_TOO_LARGE' })

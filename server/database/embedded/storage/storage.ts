@@ -93,10 +93,10 @@ export function openStorage({ path, mode, onFatal }: StorageOptions): Storage {
   }
 
   return {
-    get: (key) => db.getBinary(key),
-    has: (key) => db.doesExist(key),
-    range: (range) => readStretch(db, range),
-    count: (range) => db.getKeysCount(range),
+    get: (key) => (key.length > MAX_KEY_BYTES ? undefined : db.getBinary(key)),
+    has: (key) => key.length <= MAX_KEY_BYTES && db.doesExist(key),
+    range: (range) => readStretch(db, fitting(range)),
+    count: (range) => db.getKeysCount(fitting({ ...range, reverse: false })),
     put: (key, value) => void db.put(key, value),
     remove: (key) => void db.remove(key),
     write: (run) =>
@@ -106,6 +106,16 @@ export function openStorage({ path, mode, onFatal }: StorageOptions): Storage {
       }),
     onAbort: (listener) => void abortListeners.push(listener),
     close: () => db.close(),
+  }
+}
+
+/** No key in the store is longer than the bound; so what lies behind a longer one lies behind its beginning, and that is no key itself. */
+function fitting<Range extends Omit<KeyRange, 'limit'>>(range: Range): Range {
+  const { start, end, reverse } = range
+  return {
+    ...range,
+    ...(start.length > MAX_KEY_BYTES ? { start: start.subarray(0, MAX_KEY_BYTES), exclusiveStart: !reverse } : {}),
+    ...(end.length > MAX_KEY_BYTES ? { end: end.subarray(0, MAX_KEY_BYTES), inclusiveEnd: !reverse } : {}),
   }
 }
 

@@ -1,12 +1,12 @@
-import { type AgentKeyAnswer, http, idSchema, type KeyHistoryAnswer, ParleyError } from '../../../../shared/protocol/index.ts'
+import { type AgentKeyAnswer, http, type KeyHistoryAnswer, ParleyError } from '../../../../shared/protocol/index.ts'
 import { byOf } from '../../../core/access/principal.ts'
 import { profileOf, requireWithin } from '../../../core/access/profile.ts'
 import type { Clock } from '../../../core/clock.ts'
 import { askedBy } from '../../../pipeline/audit.ts'
 import { listPage } from '../../../pipeline/http/list-page.ts'
+import { pathId } from '../../../pipeline/http/path-id.ts'
 import { principalOf, type Route, type RouteAnswer, type RouteRequest } from '../../../pipeline/http/route.ts'
 import { parse } from '../../../pipeline/parse.ts'
-import { agentIdOf } from '../agent-routes.ts'
 import type { Agents } from '../agents.ts'
 import { type Manager, requireManager } from '../manages.ts'
 import type { AgentKeyDocument, Model } from '../model.ts'
@@ -66,14 +66,13 @@ export function createKeyRoutes({ model, agents, keys, clock }: KeyRouteDeps): R
 
   async function enter(request: RouteRequest, allowed: readonly Manager[]) {
     const principal = principalOf(request)
-    const agent_id = agentIdOf(request)
+    const agent_id = pathId(request)
     const agent = await agents.find(agent_id)
     return { principal, agent, manager: requireManager(principal, agent_id, allowed) }
   }
 
-  async function keyOf(agent_id: string, { params }: RouteRequest): Promise<AgentKeyDocument> {
-    const key_id = idSchema.safeParse(params['key_id'])
-    const key = key_id.success ? await keys.find(agent_id, key_id.data) : undefined
+  async function keyOf(agent_id: string, request: RouteRequest): Promise<AgentKeyDocument> {
+    const key = await keys.find(agent_id, pathId(request, 'key_id'))
     if (key === undefined) throw new ParleyError('NOT_FOUND')
     return key
   }

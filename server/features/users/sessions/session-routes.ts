@@ -1,6 +1,7 @@
 import { http, ParleyError } from '../../../../shared/protocol/index.ts'
 import { type Audit, askedBy } from '../../../pipeline/audit.ts'
 import { listLink } from '../../../pipeline/http/list-link.ts'
+import { pathId } from '../../../pipeline/http/path-id.ts'
 import { principalOf, type Route, type RouteAnswer, type RouteRequest } from '../../../pipeline/http/route.ts'
 import { parse } from '../../../pipeline/parse.ts'
 import type { SessionDocument, UserDocument } from '../model.ts'
@@ -78,7 +79,7 @@ export function sessionRoutes({
 
   async function end(request: RouteRequest): Promise<RouteAnswer> {
     const user = await myself(request)
-    await sessions.end(user._id, request.params['id'] ?? '', { type: 'session.revoked', asked: askedBy(request) })
+    await sessions.end(user._id, pathId(request), { type: 'session.revoked', asked: askedBy(request) })
     return { status: 204 }
   }
 
