@@ -70,7 +70,7 @@ describe('console: for everyone', function () {
       expect(await violationsOf(page), 'room').to.deep.equal([])
       await page.getByRole('checkbox', { name: /Note/ }).check()
       await page.getByRole('textbox', { name: 'Note' }).fill('a note')
-      await page.getByRole('button', { name: 'Search' }).click()
+      await page.getByRole('button', { name: 'Search', exact: true }).click()
       await page.getByRole('searchbox').fill('archive')
       await page.locator('.search-results li').first().waitFor()
       expect(await violationsOf(page), 'search').to.deep.equal([])

@@ -61,7 +61,7 @@ describe('console: text that means harm', function () {
     for (const text of corpus) await page.locator('article.message .prose').getByText(text, { exact: true }).first().waitFor()
     for (const part of await page.locator('article.call details').all()) await part.locator('summary').click()
     await page.getByRole('button', { name: /Show streamed output/ }).click()
-    await page.getByRole('button', { name: 'Search' }).click()
+    await page.getByRole('button', { name: 'Search', exact: true }).click()
     await page.getByRole('searchbox').fill('tellFault')
     await page.locator('.search-results li').first().waitFor()
     await operator.must('contract.end', { contract_id, key: 'end', outcome: corpus[2] ?? '', reason: corpus[3] ?? '' })

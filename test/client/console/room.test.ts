@@ -223,7 +223,7 @@ describe('console: a room', function () {
     const { contract_id } = await openContract(hub)
     const opened = await signedIn(browser, hub)
     await openRoom(opened, hub, contract_id)
-    await opened.page.getByRole('button', { name: 'Search' }).click()
+    await opened.page.getByRole('button', { name: 'Search', exact: true }).click()
     await opened.page.getByRole('searchbox').fill('archive')
     await opened.page.locator('.search-results').getByText('Contract opened: Sort the archive', { exact: true }).waitFor()
   })

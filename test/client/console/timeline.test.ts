@@ -100,7 +100,7 @@ describe('console: a long timeline', function () {
     expect(await target.getAttribute('data-seq')).to.equal('42')
     await until(() => target.evaluate((row) => row === document.activeElement && row.getBoundingClientRect().top > 0), Boolean)
 
-    await page.getByRole('button', { name: 'Search' }).click()
+    await page.getByRole('button', { name: 'Search', exact: true }).click()
     await page.getByRole('searchbox').fill('Event 300')
     await page.locator('.search-results a').first().click()
     await page.waitForURL('**?e=300')
