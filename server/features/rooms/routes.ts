@@ -121,7 +121,7 @@ export function roomRoutes(deps: RoomRouteDeps): Route[] {
   async function events(request: RouteRequest) {
     const { after, limit } = parse(http['GET /contracts/:id/events'].query, request.query)
     const { stream, seesNotes } = await enter(request)
-    const page = cutPage((await log.page(stream.id, after, limit)).events, 0, page_bytes)
+    const page = cutPage((await log.page(stream.id, after, limit, page_bytes)).events, 0, page_bytes)
     return { status: 200, body: { events: page.map((stored) => redact(stored, seesNotes)), head: stream.head, epoch: log.epoch } }
   }
 

@@ -2,7 +2,9 @@ import { v7 as uuidv7 } from 'uuid'
 import type { RoomView } from '../../../shared/protocol/index.ts'
 import { emptyRoom, evolve } from '../../../shared/rules/evolve.ts'
 import { type Clock, isoTime } from '../../core/clock.ts'
-import { type EventStore, eventId, type StoredEvent } from '../store/event-store.ts'
+import { createBreather } from '../background/breather.ts'
+import { type EventStore, eventId, isWhole, MOST_READ_BYTES, type ReadRange, type StoredEvent } from '../store/event-store.ts'
+import { createFairTurns } from '../store/fair-turns.ts'
 import { createSharedReads } from '../store/shared-reads.ts'
 import type { Snapshot, SnapshotStore } from '../store/snapshot-store.ts'
 import type { Annotate } from './batch.ts'
@@ -39,6 +41,8 @@ export interface Page {
 const SNAPSHOT_EVERY = 1_000
 const LAST_SEQ = 999_999_999_999
 const READ_AT_ONCE = 2_000
+/** Cold reads under way in all, and of one stream. Each may take some MB of memory while it is decoded. */
+const COLD_READS = { at_once: 4, per_lane: 2 }
 /** Streams a node keeps folded. One costs a few hundred kilobytes at most, with its hot tail. */
 const MOST_STREAMS = 2_000
 
@@ -48,6 +52,7 @@ export function createLog(options: LogOptions) {
   const streams = new Map<string, Stream>()
   const loading = new Map<string, Promise<Stream>>()
   const reading = new Map<string, Promise<StoredEvent[]>>()
+  const coldReads = createFairTurns(COLD_READS)
   const bounds = { ...defaultBounds, ...options.bounds }
   const waiting = createWaiting(bounds, (draft) => {
     // Nobody waits for it any more, so it takes up no room either while the database is away.
@@ -124,9 +129,9 @@ export function createLog(options: LogOptions) {
       Object.assign(stream, { head: snapshot.seq, chain: snapshot.chain, room: snapshot.view })
     }
     for (;;) {
-      const events = await store.read(id, { after: stream.head, limit: READ_AT_ONCE })
+      const events = await readCold(id, { after: stream.head, limit: READ_AT_ONCE })
       fold(stream, events)
-      if (events.length < READ_AT_ONCE) break
+      if (isWhole(events, READ_AT_ONCE)) break
     }
     stream.used_at = clock.monotonic()
     // What does not exist is not kept: anyone can ask for a random id.
@@ -163,7 +168,7 @@ export function createLog(options: LogOptions) {
       // Forgotten and loaded again in between: the one that is kept is the one to go on with.
       const stream = streams.get(id) ?? before
       committer.advance(stream, events)
-      if (events.length < READ_AT_ONCE) return stream
+      if (isWhole(events, READ_AT_ONCE)) return stream
     }
   }
 
@@ -191,23 +196,28 @@ export function createLog(options: LogOptions) {
     return [...streams.values()].map(({ id, head }) => eventId(id, head + 1))
   }
 
+  /** What is not at hand, a few reads at a time, the rooms in turn: one of long messages must not hold up the others. */
+  function readCold(id: string, range: ReadRange): Promise<StoredEvent[]> {
+    return coldReads.run(id, () => store.read(id, range))
+  }
+
   /** Readers of the same place at the same time share one read. */
-  function sharedRead(id: string, after: number, limit: number): Promise<StoredEvent[]> {
-    const name = `${id} ${after} ${limit}`
-    const under_way = reading.get(name) ?? store.read(id, { after, limit }).finally(() => reading.delete(name))
+  function sharedRead(id: string, range: ReadRange): Promise<StoredEvent[]> {
+    const name = `${id} ${range.after} ${range.limit} ${range.most_bytes}`
+    const under_way = reading.get(name) ?? readCold(id, range).finally(() => reading.delete(name))
     reading.set(name, under_way)
     return under_way
   }
 
   /**
-   * The next events behind a place, up to the node's head: from memory when they are hot, else from the database. What the database
-   * has behind that head is not known here yet, and is told when it is folded.
+   * The next events behind a place, up to the node's head: from memory when they are hot, else from the database, no more once they
+   * have so many bytes. What the database has behind that head is not known here yet, and is told when it is folded.
    */
-  async function page(id: string, after: number, limit: number): Promise<Page> {
+  async function page(id: string, after: number, limit: number, most_bytes = MOST_READ_BYTES): Promise<Page> {
     const stream = await open(id)
     const hot = fromTail(stream, after, limit)
     if (hot !== undefined) return { events: hot, head: stream.head }
-    const events = await sharedRead(id, after, limit)
+    const events = await sharedRead(id, { after, limit, most_bytes })
     const { head } = streams.get(id) ?? stream
     return { events: events.filter(({ seq }) => seq <= head), head }
   }
@@ -216,6 +226,7 @@ export function createLog(options: LogOptions) {
   const roomAt = createSharedReads({ nameOf: (id: string, seq: number) => `${id} ${seq}`, read: readRoomAt })
 
   async function readRoomAt(id: string, seq: number): Promise<{ room: RoomView; chain: string }> {
+    const breathe = createBreather()
     const stream = await open(id)
     if (seq === stream.head) return { room: stream.room, chain: stream.chain }
     const snapshot = await soundSnapshot(id, seq)
@@ -224,9 +235,10 @@ export function createLog(options: LogOptions) {
     while (room.seq < seq) {
       const { events } = await page(id, room.seq, Math.min(seq - room.seq, READ_AT_ONCE))
       if (events.length === 0) throw new Error(`${id} ends at ${room.seq}, before ${seq}`)
-      for (const { event } of events) {
+      for (const { event, bytes } of events) {
         room = evolve(room, event)
         chain = event.chain
+        await breathe(bytes)
       }
     }
     return { room, chain }

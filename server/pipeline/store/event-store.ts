@@ -71,6 +71,28 @@ export type InsertOutcome =
 /** Past it, an answer counts as lost: well before the senders are told UNAVAILABLE, so that the log is asked while they wait. */
 const ANSWER_MS = 4_000
 
+export interface ReadRange {
+  after: number
+  limit: number
+  /** Once the events have so many, no more are read. */
+  most_bytes?: number
+}
+
+/** Of one read: what a node decodes and folds in one go, whoever wrote it. */
+export const MOST_READ_BYTES = 1_048_576
+/** The first events of a read say how large the others may be. Sixteen of the largest are 4 MB. */
+const FIRST_BATCH = 16
+const BATCH_GROWS = 8
+
+/** Whether a read that was bounded by its limit alone came to the end of the log. */
+export function isWhole(events: readonly StoredEvent[], limit: number): boolean {
+  return events.length < limit && bytesOf(events) < MOST_READ_BYTES
+}
+
+export function bytesOf(events: readonly StoredEvent[]): number {
+  return events.reduce((sum, { bytes }) => sum + bytes, 0)
+}
+
 /** The log's collection. Mongoose connects; events are written and read by the driver as they are, without hydration. */
 export function createEventStore(connection: Connection) {
   const schema = new Schema<EventDocument>({ _id: String }, { strict: false, versionKey: false, autoIndex: false, autoCreate: false })
@@ -89,8 +111,24 @@ export function createEventStore(connection: Connection) {
     }
   }
 
-  /** Events of the stream after a place, in order. */
-  async function read(stream: string, { after, limit }: { after: number; limit: number }): Promise<StoredEvent[]> {
+  /**
+   * Events of the stream after a place, in order: so many at most, and no more once they have so many bytes. Whether there are more says
+   * `isWhole`.
+   */
+  async function read(stream: string, { after, limit, most_bytes = MOST_READ_BYTES }: ReadRange): Promise<StoredEvent[]> {
+    const events: StoredEvent[] = []
+    for (let [at_once, bytes] = [FIRST_BATCH, 0]; ; ) {
+      const wanted = Math.min(limit - events.length, at_once)
+      const found = await readBatch(stream, { after: events.at(-1)?.seq ?? after, limit: wanted })
+      events.push(...found)
+      bytes += bytesOf(found)
+      if (found.length < wanted || events.length >= limit || bytes >= most_bytes) return events
+      // As many as fit, by the mean of those so far; and not far more than before, for the next ones may be larger.
+      at_once = Math.min(Math.ceil(((most_bytes - bytes) * events.length) / bytes), at_once * BATCH_GROWS)
+    }
+  }
+
+  async function readBatch(stream: string, { after, limit }: { after: number; limit: number }): Promise<StoredEvent[]> {
     const range = { _id: { $gt: eventId(stream, after), $lte: `${stream}:${MILLION_MILLION}` } }
     const documents = await answered(
       collection

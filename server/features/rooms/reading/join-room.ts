@@ -1,4 +1,4 @@
-import type { Frame, FrameAck } from '../../../../shared/protocol/index.ts'
+import type { Frame, FrameAck, RoomView } from '../../../../shared/protocol/index.ts'
 import { authorize } from '../../../core/access/authorize.ts'
 import { type Principal, seesNotes } from '../../../core/access/principal.ts'
 import type { Answer, SessionCommand } from '../../../pipeline/command.ts'
@@ -6,6 +6,7 @@ import type { Log } from '../../../pipeline/log/log.ts'
 import { streamOf } from '../../../pipeline/log/record.ts'
 import type { Peers } from '../../../pipeline/peers.ts'
 import { audienceOf, type Session } from '../../../pipeline/session.ts'
+import { createFairTurns } from '../../../pipeline/store/fair-turns.ts'
 import { MOST_LISTED } from '../presence/presence.ts'
 import type { Seats } from '../presence/seats.ts'
 import type { CatchUp } from './catch-up.ts'
@@ -31,6 +32,13 @@ interface Join {
   turn: number
 }
 
+/** Where the replay begins, and the room there; undefined = at the head of the log, when the answer is made. */
+interface Start {
+  place?: number
+  view?: RoomView
+  reset: boolean
+}
+
 /** Behind by more than this, a client gets the room folded nearer to the head, and only the events after it. */
 const LONGEST_REPLAY = 20_000
 const SNAPSHOT_EVERY = 1_000
@@ -46,6 +54,8 @@ export function createJoinRoom({
   requireGood,
   loadTexts,
 }: JoinDeps): SessionCommand<'room.join'> {
+  const folds = createFairTurns({ at_once: Number.POSITIVE_INFINITY, per_lane: 1 })
+
   async function handle(session: Session, frame: Frame<'room.join'>): Promise<Answer<'room.join'>> {
     const { contract_id } = frame
     // Before the first wait: a leave that is sent behind the join finds it.
@@ -84,7 +94,11 @@ export function createJoinRoom({
       describeRoom(contract_id, contract),
       loadTexts(joined.room.calls.map(({ call_id }) => call_id)),
     ])
-    const start = await startOf(stream, frame)
+    const isCurrent = () => seats.isCurrent(session, contract_id, turn)
+    // Long logs are folded one at a time for each connection, and not for a join that a newer one or a leave overtook while it waited:
+    // it gets the room at its head.
+    const lane = `${session.id} ${contract_id}`
+    const start: Start = await folds.run(lane, async () => (isCurrent() ? startOf(stream, frame) : { reset: false }))
     onJoin(start.reset ? 'reset' : start.view === undefined ? 'fresh' : start.place === frame.since ? 'replay' : 'snapshot')
     let known: ReadonlySet<string> = new Set()
     return { ack, afterwards }
@@ -99,7 +113,6 @@ export function createJoinRoom({
 
     // In one step with the acknowledgement: no event can fall between the view and the place where live events begin.
     function afterwards(): void {
-      const isCurrent = () => seats.isCurrent(session, contract_id, turn)
       if (!isCurrent()) return
       const { version, members } = presence()
       const shown = members.length > MOST_LISTED ? { count: members.length } : { snapshot: members }
@@ -115,10 +128,7 @@ export function createJoinRoom({
   }
 
   /** Where the replay begins, and the room there. A place that is not of this log is a reset. */
-  async function startOf(
-    stream: string,
-    { since, epoch, chain }: Frame<'room.join'>,
-  ): Promise<{ place?: number; view?: Awaited<ReturnType<Log['roomAt']>>['room']; reset: boolean }> {
+  async function startOf(stream: string, { since, epoch, chain }: Frame<'room.join'>): Promise<Start> {
     if (since === undefined) return { reset: false }
     const { head } = await log.open(stream)
     if (since > head || (epoch !== undefined && epoch !== log.epoch)) return { reset: true }

@@ -1,7 +1,7 @@
 import { wordsOfEvent } from '../../../core/words/words-of-event.ts'
 import type { Log } from '../../../pipeline/log/log.ts'
 import type { Stream } from '../../../pipeline/log/stream.ts'
-import { eventId, type StoredEvent } from '../../../pipeline/store/event-store.ts'
+import { eventId, MOST_READ_BYTES, type StoredEvent } from '../../../pipeline/store/event-store.ts'
 import type { RoomModels } from '../model.ts'
 
 /** A piece of a log: the events behind `after`, up to `last`. */
@@ -75,15 +75,17 @@ export function createWordBlocks({ models, log }: { models: RoomModels; log: Log
 
 function blockOf(events: readonly StoredEvent[], after: number): { after: number; last: number; chain: string; words: string } | undefined {
   const words = new Set<string>()
-  let chars = 0
+  let [chars, bytes] = [0, 0]
   let end: StoredEvent | undefined
   for (const stored of events) {
+    bytes += stored.bytes
     for (const word of wordsOfEvent(stored.event)) {
       if (!words.has(word)) chars += word.length + 1
       words.add(word)
     }
     end = stored
-    if (chars >= MOST_WORD_CHARS) break
+    // One read from the database brings at least so much, from memory it may be more: the block must be the same.
+    if (chars >= MOST_WORD_CHARS || bytes >= MOST_READ_BYTES) break
   }
   return end && { after, last: end.seq, chain: end.chain, words: `\n${[...words].join('\n')}\n` }
 }
