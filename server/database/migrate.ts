@@ -1,5 +1,6 @@
 import type { Connection } from 'mongoose'
 import { Umzug } from 'umzug'
+import { isDuplicateKey } from '../core/duplicate-key.ts'
 import { firstIndexes } from './migrations/0001-first-indexes.ts'
 import { rateLimits } from './migrations/0002-rate-limits.ts'
 import { agentKeys } from './migrations/0003-agent-keys.ts'
@@ -75,9 +76,9 @@ async function lock(connection: Connection, owner: string): Promise<() => Promis
     const until = new Date(Date.now() + LOCK_MS)
     const taken = await locks
       .updateOne({ _id, until: { $lte: new Date() } }, { $set: { owner, until } }, { upsert: true })
-      .catch((error: { code?: number }) => {
+      .catch((error: unknown) => {
         // The row is there and still valid, so the upsert meets its own _id: someone else holds the lock.
-        if (error.code !== 11_000) throw error
+        if (!isDuplicateKey(error)) throw error
         return undefined
       })
     if (taken !== undefined) return async () => void (await locks.deleteOne({ _id, owner }))

@@ -1,4 +1,5 @@
 import type { Clock } from '../../core/clock.ts'
+import { isDuplicateKey } from '../../core/duplicate-key.ts'
 import { isFree } from '../../pipeline/background/retry.ts'
 import type { AuditModels } from './model.ts'
 
@@ -10,7 +11,6 @@ export function isAuditStream(stream: string): boolean {
 
 const LEASE_MS = 60_000
 const RENEW_EVERY_MS = 20_000
-const DUPLICATE_KEY = 11_000
 
 /**
  * The stream that this hub writes its trail to: its own of last time, else the first that nobody holds, else a new one; so there are
@@ -46,9 +46,9 @@ export function createOwnStream({
       if (taken !== null) return taken._id
       const last = await streams.findOne({}, { sort: { _id: -1 }, projection: { _id: 1 } })
       const _id = (last?._id ?? 0) + 1
-      const made = await streams.insertOne({ _id, ...lease.$set }).catch((error: { code?: unknown }) => {
+      const made = await streams.insertOne({ _id, ...lease.$set }).catch((error: unknown) => {
         // Another hub came in the same moment: look again.
-        if (error.code !== DUPLICATE_KEY) throw error
+        if (!isDuplicateKey(error)) throw error
         return undefined
       })
       if (made !== undefined) return _id

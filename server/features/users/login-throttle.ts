@@ -1,7 +1,8 @@
 import { ParleyError } from '../../../shared/protocol/index.ts'
 import type { Clock } from '../../core/clock.ts'
+import { isDuplicateKey } from '../../core/duplicate-key.ts'
 import { networkOf } from '../../core/network-of.ts'
-import { isDuplicateKey, type Model, type SignInCountDocument } from './model.ts'
+import type { Model, SignInCountDocument } from './model.ts'
 import type { Secrets } from './secrets.ts'
 
 const WINDOW_MS = 15 * 60_000

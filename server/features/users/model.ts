@@ -80,9 +80,3 @@ export function createModel(connection: Connection) {
 }
 
 export type Model = ReturnType<typeof createModel>
-
-const DUPLICATE_KEY = 11_000
-
-export function isDuplicateKey(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && 'code' in error && error.code === DUPLICATE_KEY
-}

@@ -2,9 +2,10 @@ import { v7 as uuidv7 } from 'uuid'
 import { ParleyError, type UserRole } from '../../../shared/protocol/index.ts'
 import type { Principal } from '../../core/access/principal.ts'
 import type { Clock } from '../../core/clock.ts'
+import { isDuplicateKey } from '../../core/duplicate-key.ts'
 import { type Asked, type Audit, recordThenAct } from '../../pipeline/audit.ts'
 import { createBatchedReads } from '../../pipeline/store/batched-reads.ts'
-import { isDuplicateKey, type Model, type UserDocument } from './model.ts'
+import type { Model, UserDocument } from './model.ts'
 import type { Secrets } from './secrets.ts'
 
 interface NewUser {

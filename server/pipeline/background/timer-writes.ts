@@ -1,4 +1,5 @@
 import type { mongo } from 'mongoose'
+import { isDuplicateKey } from '../../core/duplicate-key.ts'
 import type { TimerDocument } from './timers.ts'
 
 type Update = mongo.UpdateFilter<TimerDocument>
@@ -10,8 +11,6 @@ interface Write {
   resolve(): void
   reject(cause: unknown): void
 }
-
-const DUPLICATE_KEY = 11_000
 
 /**
  * Sets and takes away timers: those that are asked for in one turn of the event loop, or while others are being written, go in one command
@@ -98,8 +97,4 @@ function failuresOf(cause: unknown): Map<number, unknown> | undefined {
 function hasWriteConcernError(result: unknown): boolean {
   if (typeof result !== 'object' || result === null || !('getWriteConcernError' in result)) return false
   return typeof result.getWriteConcernError === 'function' && result.getWriteConcernError() != null
-}
-
-function isDuplicateKey(cause: unknown): boolean {
-  return (cause as { code?: unknown }).code === DUPLICATE_KEY
 }

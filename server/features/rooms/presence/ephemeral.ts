@@ -1,4 +1,5 @@
 import { ParleyError } from '../../../../shared/protocol/index.ts'
+import { isDuplicateKey } from '../../../core/duplicate-key.ts'
 import type { SessionCommand } from '../../../pipeline/command.ts'
 import type { Log } from '../../../pipeline/log/log.ts'
 import { streamOf } from '../../../pipeline/log/record.ts'
@@ -50,11 +51,17 @@ export function createSetCursor({
       const { head } = await log.open(streamOf(contract_id))
       if (seq > head) throw new ParleyError('FRAME_INVALID', { errors: [{ pointer: '/seq', detail: `the room's log ends at ${head}` }] })
       const principal_id = session.principal.id
-      const kept = await models.cursors.findOneAndUpdate(
-        { _id: `${contract_id}:${principal_id}` },
-        { $set: { contract_id, principal_id }, $max: { seq } },
-        { upsert: true, returnDocument: 'after' },
-      )
+      const keep = () =>
+        models.cursors.findOneAndUpdate(
+          { _id: `${contract_id}:${principal_id}` },
+          { $set: { contract_id, principal_id }, $max: { seq } },
+          { upsert: true, returnDocument: 'after' },
+        )
+      // Two that are the first at once: the second finds the row of the other.
+      const kept = await keep().catch((error: unknown) => {
+        if (!isDuplicateKey(error)) throw error
+        return keep()
+      })
       presence.change(contract_id, principal_id, { cursor: kept?.seq ?? seq })
       return { ack: () => ({}) }
     },

@@ -1,5 +1,6 @@
 import type { mongo } from 'mongoose'
 import type { Clock } from '../../../core/clock.ts'
+import { isDuplicateKey } from '../../../core/duplicate-key.ts'
 import type { StreamPartDocument, ToolModels } from '../model.ts'
 
 export interface NewPart {
@@ -21,7 +22,6 @@ export interface Found {
  * whoever finds the seal has asked the log.
  */
 const ABANDONED_MS = 60_000
-const DUPLICATE_KEY = 11_000
 const LAST_SEQ = 999_999_999
 const committed: mongo.WriteConcernSettings = { w: 'majority', j: true }
 
@@ -42,7 +42,7 @@ export function createStreamParts({ parts }: ToolModels, { now }: Pick<Clock, 'n
       return new Set()
     } catch (error) {
       // Some are there already, of another node or of a try whose answer was lost.
-      if ((error as { code?: unknown }).code !== DUPLICATE_KEY) throw error
+      if (!isDuplicateKey(error)) throw error
     }
     return saveAmongOthers(news, rows)
   }
@@ -72,7 +72,7 @@ export function createStreamParts({ parts }: ToolModels, { now }: Pick<Clock, 'n
       await parts.updateOne({ _id, holders: { $exists: true } }, seal as object, { upsert: true, writeConcern: committed })
       return true
     } catch (error) {
-      if ((error as { code?: unknown }).code !== DUPLICATE_KEY) throw error
+      if (!isDuplicateKey(error)) throw error
       // A part; or the seal of another holder who came in the same moment, and then there is room for both.
       const there = await parts.findOne({ _id })
       return there?.holders === undefined ? false : sealAt(call_id, seq, holder)

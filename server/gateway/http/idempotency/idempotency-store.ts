@@ -2,6 +2,7 @@ import { hash, randomUUID } from 'node:crypto'
 import type { mongo } from 'mongoose'
 import { ParleyError } from '../../../../shared/protocol/index.ts'
 import type { Clock } from '../../../core/clock.ts'
+import { isDuplicateKey } from '../../../core/duplicate-key.ts'
 
 /** An answer as it is kept: what a second request with the same key gets. */
 export interface KeptAnswer {
@@ -31,7 +32,6 @@ const KEEP_MS = 24 * 3_600_000
 // Longer than a request may take, so that a hub which still works is not overtaken.
 const HOLD_MS = 60_000
 const ASK_AGAIN_MS = 1_000
-const DUPLICATE_KEY = 11_000
 
 /** Which keys were used, for what, and what was answered: for 24 hours by the hub's clock, on all nodes, over restarts. */
 export function createIdempotencyStore({ collection, clock }: { collection: mongo.Collection<IdempotencyDocument>; clock: Clock }) {
@@ -66,7 +66,7 @@ export function createIdempotencyStore({ collection, clock }: { collection: mong
       await collection.insertOne(document)
       return true
     } catch (error) {
-      if ((error as { code?: number }).code === DUPLICATE_KEY) return false
+      if (isDuplicateKey(error)) return false
       throw error
     }
   }

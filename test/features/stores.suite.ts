@@ -1,0 +1,113 @@
+import { randomUUID } from 'node:crypto'
+import { expect } from 'chai'
+import mongoose, { type Connection } from 'mongoose'
+import { createCheckpointKeys } from '../../server/core/secrets/checkpoint-keys.ts'
+import { migrate } from '../../server/database/migrate.ts'
+import { createAuditModels, createCheckpointer, createOwnStream } from '../../server/features/audit/index.ts'
+import { createLoginThrottle } from '../../server/features/users/login-throttle.ts'
+import { createModel } from '../../server/features/users/model.ts'
+import { createSecrets } from '../../server/features/users/secrets.ts'
+import { createIdempotencyStore, type IdempotencyDocument } from '../../server/gateway/http/idempotency/idempotency-store.ts'
+import { createTimerWrites } from '../../server/pipeline/background/timer-writes.ts'
+import type { TimerDocument } from '../../server/pipeline/background/timers.ts'
+import { type Checkpoint, ParleyError } from '../../shared/protocol/index.ts'
+import { createManualClock } from '../harness/clock.ts'
+
+const SECRET = 'a secret that only this test knows, of enough bytes'
+const MINUTE_MS = 60_000
+
+/** What the features count on when many hubs write one row at once. */
+export function featureStoreSuite(name: string, databaseUri: () => Promise<string>): void {
+  describe(`what the features keep, on ${name}`, () => {
+    let connection: Connection
+    const clock = createManualClock()
+    const troubles: unknown[] = []
+    const onTrouble = (what: string, cause: unknown) => troubles.push([what, cause])
+
+    before(async () => {
+      connection = await mongoose.createConnection(await databaseUri(), { dbName: `stores_${randomUUID().slice(0, 8)}` }).asPromise()
+    })
+    after(async () => {
+      await connection.dropDatabase()
+      await connection.close()
+    })
+    afterEach(() => expect(troubles).to.deep.equal([]))
+
+    const outcomes = async (asked: Promise<unknown>[]) => {
+      const settled = await Promise.allSettled(asked)
+      const codes = settled.map((one) => {
+        if (one.status === 'fulfilled') return 'ok'
+        return one.reason instanceof ParleyError ? one.reason.code : String(one.reason)
+      })
+      return Object.fromEntries([...new Set(codes)].map((code) => [code, codes.filter((one) => one === code).length]))
+    }
+
+    it('[STORE-1] hubs that start at once migrate one after the other, each finding it done', async () => {
+      const applied = await Promise.all(['a', 'b', 'c'].map((owner) => migrate(connection, owner)))
+      expect(applied.filter((names) => names.length > 0)).to.have.length(1)
+      expect(await connection.collection('locks').countDocuments()).to.equal(0)
+    })
+
+    it('[STORE-2] forty attempts at once at one account are counted: ten are heard, in this window and in the next', async () => {
+      const throttle = createLoginThrottle({ model: createModel(connection), secrets: createSecrets(SECRET), clock })
+      const begin = () => throttle.begin({ email: 'ann@example.org', ip: '127.0.0.2' })
+      for (let window = 0; window < 2; window++) {
+        const asked = await outcomes(Array.from({ length: 40 }, begin))
+        // One that loses too many races is told to try again, which is no answer to a password either.
+        const { ok = 0, RATE_LIMITED = 0, OVERLOADED = 0 } = asked
+        expect(asked).to.have.all.keys(Object.keys({ ok, RATE_LIMITED, ...(OVERLOADED > 0 ? { OVERLOADED } : {}) }))
+        expect(ok).to.be.within(1, 10)
+        clock.advance(16 * MINUTE_MS)
+      }
+    })
+
+    it('[STORE-3] of twenty requests at once with one idempotency key one goes on, and the next is given its answer', async () => {
+      const collection = connection.collection<IdempotencyDocument>('idempotency')
+      const store = createIdempotencyStore({ collection, clock })
+      const asked = { scope: 'one', payload: 'same' }
+      expect(await outcomes(Array.from({ length: 20 }, () => store.begin(asked)))).to.deep.equal({ ok: 1, REQUEST_IN_FLIGHT: 19 })
+      const [row] = await collection.find({}).toArray()
+      const answer = { status: 201, headers: {}, body: '{"$a.b":1}' }
+      await store.keep(row?.held_by ?? '', asked.scope, answer)
+      expect(await store.begin(asked)).to.deep.equal({ kind: 'replay', answer })
+    })
+
+    it('[STORE-4] hubs that claim a stream of the trail at once get one each, and one that was left is taken again', async () => {
+      const models = createAuditModels(connection)
+      const stream = (owner: string) => createOwnStream({ models, clock, owner, onTrouble, onOther: () => undefined })
+      const streams = ['a', 'b', 'c', 'd'].map(stream)
+      await Promise.all(streams.map((one) => one.start()))
+      expect(streams.map((one) => one.name()).toSorted()).to.deep.equal(['audit:1', 'audit:2', 'audit:3', 'audit:4'])
+      await streams[1]?.close()
+      const next = stream('e')
+      await next.start()
+      expect(next.name()).to.equal(streams[1]?.name())
+      for (const one of [streams[0], streams[2], streams[3], next]) await one?.close()
+    })
+
+    it('[STORE-5] a place that two hubs sign keeps its first checkpoint; they are read in order, behind a place', async () => {
+      const models = createAuditModels(connection)
+      const announced: Checkpoint[] = []
+      const announce = (checkpoint: Checkpoint) => announced.push(checkpoint)
+      const [one, other] = [1, 2].map(() => createCheckpointer({ models, keys: createCheckpointKeys(SECRET), clock, announce, onTrouble }))
+      for (const seq of [3, 12, 100]) {
+        for (const hub of [one, other]) hub?.note('audit:1', { seq, chain: String(seq).padStart(64, '0') })
+        await Promise.all([one?.signAll(), other?.signAll()])
+        clock.advance(MINUTE_MS)
+      }
+      const kept = (await one?.read('audit:1', 3, 10)) ?? []
+      expect(kept.map(({ seq }) => seq)).to.deep.equal([12, 100])
+      expect(kept.every((checkpoint) => other?.isSigned(checkpoint))).to.equal(true)
+      expect(await models.checkpoints.countDocuments({})).to.equal(3)
+    })
+
+    it('[STORE-6] a timer that two hubs set at once for the first time is there once, and neither hears of a fault', async () => {
+      const collection = connection.collection<TimerDocument>('timers')
+      const hubs = [1, 2, 3].map(() => createTimerWrites(collection))
+      const ids = Array.from({ length: 10 }, (_, at) => `timer:${at}`)
+      const update = { $set: { due_at: new Date(clock.now()) } } as never
+      expect(await outcomes(hubs.flatMap((hub) => ids.map((id) => hub.set(id, update))))).to.deep.equal({ ok: 30 })
+      expect(await collection.countDocuments({ _id: { $in: ids } })).to.equal(10)
+    })
+  })
+}
