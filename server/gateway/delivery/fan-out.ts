@@ -4,8 +4,8 @@ import { frameOf, wireOf } from './raw-websocket.ts'
 
 /** How pushes and answers leave the hub. Whatever the way, a client reads the same bytes in the same order. */
 export interface FanOut {
-  /** One push, whose payload is JSON text already, to each of the sockets. */
-  tell(sockets: readonly Socket[], type: string, json: string): void
+  /** One push, whose payload is JSON text already, to each of the sockets. Told again `of` the same object, it is not encoded again. */
+  tell(sockets: readonly Socket[], type: string, json: string, of?: object): void
   /** Answers a frame: by the id under which it came, or, without one, by the function that Socket.IO gave for it. */
   answer(socket: Socket, to: { id: number | undefined; reply(body: unknown): void }, body: object): void
   /** Frames so far: written straight to TCP, and handed to engine.io's queue. */
@@ -31,12 +31,15 @@ const MOST_HELD_BYTES = 65_536
  */
 export function createFanOut(namespace: string): FanOut {
   const held: NetSocket[] = []
+  const encoded = new WeakMap<object, Packet>()
   let isDue = false
   let direct = 0
   let queued = 0
 
-  function tell(sockets: readonly Socket[], type: string, json: string): void {
-    const packet = packetOf(`${EVENT}${namespace},["${type}",${json}]`)
+  function tell(sockets: readonly Socket[], type: string, json: string, of?: object): void {
+    const known = of && encoded.get(of)
+    const packet = known ?? packetOf(`${EVENT}${namespace},["${type}",${json}]`)
+    if (of !== undefined && known === undefined) encoded.set(of, packet)
     for (const socket of sockets) send(socket, packet)
   }
 

@@ -68,12 +68,12 @@ class SocketSession implements Session {
     this.#tell(type, JSON.stringify(payload))
   }
 
-  sendEvents({ json }: EventsText): void {
-    this.#tell('events', json)
+  sendEvents(batch: EventsText): void {
+    this.#tell('events', batch.json, batch)
   }
 
-  #tell(type: PushType, json: string): void {
-    if (this.#socket.connected) this.#deps.fanOut.tell([this.#socket], type, json)
+  #tell(type: PushType, json: string, of?: object): void {
+    if (this.#socket.connected) this.#deps.fanOut.tell([this.#socket], type, json, of)
   }
 
   ask<T extends PushType>(type: T, payload: Push<T>): Promise<boolean> {

@@ -5,7 +5,7 @@ import { audienceOf, type Session } from '../../../pipeline/session.ts'
 import type { StoredEvent } from '../../../pipeline/store/event-store.ts'
 import { cutPage } from './cut-page.ts'
 import { keyEndOf } from './key-end.ts'
-import { redactedText } from './redact.ts'
+import { createPageTexts } from './page-texts.ts'
 
 export interface Reader {
   contract_id: string
@@ -31,6 +31,8 @@ export interface CatchUpDeps {
  * between that look and the entry no event can pass. Then says `live`.
  */
 export function createCatchUp({ log, limits, replayTexts, onTrouble }: CatchUpDeps) {
+  const textOf = createPageTexts(log.epoch)
+
   return function catchUp(session: Session, reader: Reader): void {
     if (goLive(session, reader)) return
     pull(session, reader).catch((cause: unknown) => {
@@ -70,7 +72,7 @@ export function createCatchUp({ log, limits, replayTexts, onTrouble }: CatchUpDe
     const isWanted = () => session.isOpen() && reader.isCurrent()
     for (let sent = 0; sent < events.length && isWanted(); ) {
       const { page, end } = upToOwnEnd(cutPage(events, sent, limits.page_bytes), session)
-      session.sendEvents(redactedText({ contract_id: reader.contract_id, epoch: log.epoch }, page, reader.seesNotes))
+      session.sendEvents(textOf(reader.contract_id, page, reader.seesNotes))
       sent += page.length
       reader.after = page.at(-1)?.seq ?? reader.after
       // The log may be ahead of what was told: there too, nothing is read behind the end of one's own key.
