@@ -7,11 +7,13 @@
  */
 import { copyFileSync, existsSync, mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { parseArgs } from 'node:util'
 import { open } from 'lmdb'
 import { readConfig } from '../server/config.ts'
 import { markCopied } from '../server/database/copy-mark.ts'
 import { STORE_FILE } from '../server/database/embedded/storage/data-check.ts'
+import { readOptions } from './lib/read-options.ts'
+
+const USAGE = 'usage: scripts/node scripts/backup.ts FOLDER [--data-dir FOLDER]'
 
 // Without them a copy cannot be opened (the format), or nobody can come in (the others).
 const BESIDE = ['secret', 'operator.token', 'docs-desk.json', 'database/format.json']
@@ -33,11 +35,13 @@ async function backUp({ from, to }: { from: string; to: string }): Promise<void>
 
 try {
   const options = { 'data-dir': { type: 'string' } } as const
-  const { positionals, values } = parseArgs({ allowPositionals: true, options })
+  const { positionals, values } = readOptions(options, USAGE)
   const [to, ...more] = positionals
-  if (to === undefined || more.length > 0) throw new Error('usage: scripts/node scripts/backup.ts FOLDER [--data-dir FOLDER]')
+  if (to === undefined || more.length > 0) throw new Error(USAGE)
   const given = values['data-dir']
-  const { data_dir } = readConfig(given === undefined ? process.env : { ...process.env, PARLEY_DATA_DIR: given })
+  const { data_dir, mongodb_uri } = readConfig(given === undefined ? process.env : { ...process.env, PARLEY_DATA_DIR: given })
+  if (mongodb_uri !== undefined)
+    throw new Error('MONGODB_URI is set, so what the hub keeps lies there: back it up by the tools of that database (mongodump)')
   await backUp({ from: data_dir, to: resolve(to) })
   console.log(
     `${data_dir} is copied to ${resolve(to)}. To look into it: PARLEY_DATA_DIR=${resolve(to)} PARLEY_PORT=0 scripts/start --no-example`,

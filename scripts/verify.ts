@@ -16,14 +16,14 @@
 import { createReadStream, createWriteStream, readFileSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { pipeline } from 'node:stream/promises'
-import { parseArgs } from 'node:util'
 import { z } from 'zod'
 import { hashSchema, seqSchema } from '../shared/protocol/index.ts'
+import { readOptions } from './lib/read-options.ts'
 import { readKeys } from './lib/verify/checkpoints.ts'
 import { fetchExport, fetchKeys, fetchTranscript } from './lib/verify/fetch-transcript.ts'
 import type { Place } from './lib/verify/verify-chain.ts'
 import { type ExportFinding, verifyExport } from './lib/verify/verify-export.ts'
-import { type Finding, transcriptSchema, verifyTranscript } from './lib/verify/verify-transcript.ts'
+import { type Finding, type Transcript, transcriptSchema, verifyTranscript } from './lib/verify/verify-transcript.ts'
 
 const USAGE =
   'usage: scripts/node scripts/verify.ts <transcript.json, trail.ndjson, the address of a contract, or of /audit> [--save FILE] [--keys FILE] [--head N --chain HEX]'
@@ -37,7 +37,8 @@ interface Arguments {
 
 function readArguments(): Arguments {
   const text = { type: 'string' } as const
-  const { positionals, values } = parseArgs({ allowPositionals: true, options: { save: text, keys: text, head: text, chain: text } })
+  const options = { save: text, keys: text, head: text, chain: text } as const
+  const { positionals, values } = readOptions(options, USAGE)
   const [place, ...more] = positionals
   if (place === undefined || more.length > 0 || (values.head === undefined) !== (values.chain === undefined)) throw new Error(USAGE)
   const known =
@@ -46,9 +47,7 @@ function readArguments(): Arguments {
 }
 
 async function checkTranscript({ place, save, keys, known }: Arguments): Promise<Finding> {
-  const transcript = transcriptSchema.parse(
-    isAddress(place) ? await fetchTranscript(place, token()) : JSON.parse(readFileSync(place, 'utf8')),
-  )
+  const transcript = isAddress(place) ? transcriptSchema.parse(await fetchTranscript(place, token())) : readTranscript(place)
   if (save !== undefined) writeFileSync(save, `${JSON.stringify(transcript)}\n`, { mode: 0o600 })
   return verifyTranscript(transcript, known, keys === undefined ? transcript.keys : readKeys(keys))
 }
@@ -59,6 +58,16 @@ async function checkExport({ place, save, keys }: Arguments): Promise<ExportFind
   if (save === undefined) return verifyExport(createInterface(await fetchExport(place, token())), trusted)
   await pipeline(await fetchExport(place, token()), createWriteStream(save, { mode: 0o600 }))
   return verifyExport(linesOf(save), trusted)
+}
+
+/** Throws a sentence that names the file. */
+function readTranscript(path: string): Transcript {
+  try {
+    return transcriptSchema.parse(JSON.parse(readFileSync(path, 'utf8')))
+  } catch (error) {
+    const fault = error instanceof z.ZodError ? z.prettifyError(error) : String(error instanceof Error ? error.message : error)
+    throw new Error(`${path} is no transcript: ${fault}`)
+  }
 }
 
 function linesOf(path: string): AsyncIterable<string> {

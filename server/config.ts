@@ -7,7 +7,7 @@ import { type Limits, type RatesPatch, ratesPatchSchema } from '../shared/protoc
 import { readLimits } from './limit-bounds.ts'
 
 const flag = z.enum(['1', 'true', '0', 'false', '']).transform((text) => text === '1' || text === 'true')
-const port = z.coerce.number('is a whole number from 0 to 65535').int().min(0).max(65_535)
+const port = z.coerce.number('must be a whole number from 0 to 65535').int().min(0).max(65_535)
 
 const TILDE = 'only your own home can be meant by ~, as in ~/.parley; write the whole path'
 
@@ -25,13 +25,13 @@ const json = z.string().transform((text, context) => {
 const proxies = z
   .string()
   .transform((text) => (/^\d{1,2}$/.test(text) ? Number(text) : text.split(',').map((one) => one.trim())))
-  .refine(isProxyList, 'is a number of proxies, or addresses and ranges such as 10.0.0.0/8, with commas between them')
+  .refine(isProxyList, 'must be a number of proxies, or addresses and ranges such as 10.0.0.0/8, with commas between them')
 
 /** Origins as browsers write them, for they are compared to the letter. */
 const origins = z
   .string()
   .transform((text) => text.split(',').map((one) => one.trim()))
-  .refine((all) => all.every(isOrigin), 'is a list of origins such as https://a.example, with commas between them and no path')
+  .refine((all) => all.every(isOrigin), 'must be a list of origins such as https://a.example, with commas between them and no path')
 
 /** Every setting: its schema, its default as a person reads it, and what it is for. The README's table is made from this. */
 export const settings = {
@@ -44,7 +44,7 @@ export const settings = {
   },
   PARLEY_PUBLIC_URL: {
     schema: z
-      .url({ protocol: /^https?$/, error: 'is an address like https://parley.example.com' })
+      .url({ protocol: /^https?$/, error: 'must be an address like https://parley.example.com' })
       .refine(isSecure, 'must be https, for browsers keep the sign-in cookie only there (http is fine on 127.0.0.1 and localhost)')
       .optional(),
     shown: 'the address it listens on',
@@ -95,7 +95,7 @@ export const settings = {
   MONGODB_URI: {
     schema: z
       .string()
-      .regex(/^mongodb(\+srv)?:\/\//, 'begins with mongodb:// or mongodb+srv://')
+      .regex(/^mongodb(\+srv)?:\/\//, 'must begin with mongodb:// or mongodb+srv://')
       .optional(),
     shown: 'the embedded database',
     about: 'A MongoDB 6+ (or FerretDB 2 with DocumentDB)',
@@ -103,8 +103,8 @@ export const settings = {
   REDIS_URL: {
     schema: z
       .string()
-      .regex(/^rediss?:\/\//, 'begins with redis:// or rediss://')
-      .refine(URL.canParse, 'is an address like redis://host:6379')
+      .regex(/^rediss?:\/\//, { error: 'must begin with redis:// or rediss://', abort: true })
+      .refine(URL.canParse, 'must be an address like redis://host:6379')
       .optional(),
     shown: 'one node',
     about: 'A Redis 7 that joins several hubs on one database',

@@ -42,7 +42,8 @@ const MISSED_BEATS = 2
 
 /** Every fault of what stands in PARLEY_LIMITS, each with the limit's name; the limits that it sets when there is none. */
 export function readLimits(given: unknown): { limits: Partial<Limits> } | { faults: string[] } {
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) return { faults: ['is no object like {"frames_per_s":200}'] }
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
+    return { faults: ['must be an object like {"frames_per_s":200}'] }
   const faults = Object.entries(given).flatMap(([name, value]) => faultOf(name, value) ?? [])
   if (faults.length > 0) return { faults }
   // The cast holds: each name is a limit's, each value a whole number.
