@@ -1,13 +1,7 @@
 import { LRUCache } from 'lru-cache'
-import { type RateLimiterAbstract, RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+import { type RateLimiterAbstract, RateLimiterMemory } from 'rate-limiter-flexible'
 import type { Rate } from '../../../shared/protocol/index.ts'
-
-export interface Taken {
-  left: number
-  /** Until the window ends. */
-  resets_ms: number
-  refused: boolean
-}
+import { createTakeTogether, type Taken } from './take-together.ts'
 
 export interface RateStore {
   /** Counts one request. Never rejects: a store that gives no answer in time is stood in for by this node's own count. */
@@ -15,8 +9,8 @@ export interface RateStore {
 }
 
 interface Limiters {
-  shared: RateLimiterAbstract
-  own: RateLimiterMemory
+  shared(subject: string): Promise<Taken>
+  own(subject: string): Promise<Taken>
 }
 
 /** A count is one small write. A store that takes longer is not well, and nobody should wait for it. */
@@ -43,38 +37,25 @@ export function createRateStore({
     if (known !== undefined) return known
     // Who is over the limit is told so from memory until the window ends, so that a flood costs the store nothing.
     const options = { points: q, duration: w, inMemoryBlockOnConsumed: q + 1 }
-    const made = { shared: createLimiter(policy, options), own: new RateLimiterMemory({ points: q, duration: w }) }
+    const own = new RateLimiterMemory({ points: q, duration: w })
+    const made = { shared: createTakeTogether(createLimiter(policy, options), { q, w }), own: createTakeTogether(own, { q, w }) }
     limiters.set(name, made)
     return made
   }
 
   async function take(policy: string, rate: Rate, subject: string): Promise<Taken> {
     const { shared, own } = limitersOf(policy, rate)
-    if (performance.now() < mistrusted_until) return consume(own, subject)
+    if (performance.now() < mistrusted_until) return own(subject)
     try {
-      return await inTime(consume(shared, subject))
+      return await inTime(shared(subject))
     } catch (cause) {
       mistrusted_until = performance.now() + MISTRUST_MS
       onTrouble('the store of rate limits gives no answer; this node counts by itself', cause)
-      return consume(own, subject)
+      return own(subject)
     }
   }
 
   return { take }
-}
-
-async function consume(limiter: RateLimiterAbstract, subject: string): Promise<Taken> {
-  try {
-    return takenOf(await limiter.consume(subject), false)
-  } catch (thrown) {
-    // The library rejects with its result when the limit is reached, and with an error when the store fails.
-    if (thrown instanceof RateLimiterRes) return takenOf(thrown, true)
-    throw thrown
-  }
-}
-
-function takenOf({ remainingPoints, msBeforeNext }: RateLimiterRes, refused: boolean): Taken {
-  return { left: Math.max(remainingPoints, 0), resets_ms: Math.max(msBeforeNext, 0), refused }
 }
 
 async function inTime<T>(work: Promise<T>): Promise<T> {

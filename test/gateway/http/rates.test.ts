@@ -175,4 +175,26 @@ describe('rates of HTTP routes', () => {
       expect(troubles).to.have.length(asked)
     })
   }
+
+  it('[HTTP-31] requests of one subject that come at once are counted by few writes, and exactly as many pass', async () => {
+    let writes = 0
+    class Counted extends RateLimiterMemory {
+      override async consume(...args: Parameters<RateLimiterMemory['consume']>) {
+        writes += 1
+        await new Promise((resolve) => setImmediate(resolve))
+        return super.consume(...args)
+      }
+    }
+    const store = createRateStore({ createLimiter: (_policy, options) => new Counted(options), onTrouble: () => {} })
+    const take = () => store.take('read', { q: 5, w: 60 }, 'user:1')
+    const [first, ...more] = [take(), ...Array.from({ length: 3 }, take)]
+    await first
+    const taken = await Promise.all([first, ...more, ...Array.from({ length: 4 }, take)])
+    expect(taken.map(({ refused, left }) => [refused, left])).to.deep.equal([
+      ...[4, 3, 2, 1, 0].map((left) => [false, left]),
+      ...[0, 0, 0].map((left) => [true, left]),
+    ])
+    expect(writes).to.be.below(taken.length)
+    expect((await take()).refused).to.equal(true)
+  })
 })
