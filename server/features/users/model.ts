@@ -37,7 +37,7 @@ export interface SessionDocument {
   last_used_at: Date
   expires_at: Date
   ended_at: Date | null
-  end_reason?: 'signed_out' | 'reused'
+  end_reason?: 'signed_out' | 'reused' | 'too_many'
 }
 
 export type LinkKind = 'sign-in' | 'invitation' | 'password-reset'

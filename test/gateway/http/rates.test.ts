@@ -176,7 +176,7 @@ describe('rates of HTTP routes', () => {
     })
   }
 
-  it('[HTTP-31] requests of one subject that come at once are counted by few writes, and exactly as many pass', async () => {
+  it('[HTTP-35] requests of one subject that come at once are counted by few writes, and exactly as many pass', async () => {
     let writes = 0
     class Counted extends RateLimiterMemory {
       override async consume(...args: Parameters<RateLimiterMemory['consume']>) {

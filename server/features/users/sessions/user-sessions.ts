@@ -1,7 +1,8 @@
 import { v7 as uuidv7 } from 'uuid'
 import { ParleyError } from '../../../../shared/protocol/index.ts'
+import { system } from '../../../core/access/principal.ts'
 import { type Clock, isoTime } from '../../../core/clock.ts'
-import { type Asked, type Audit, refusedAndRecorded } from '../../../pipeline/audit.ts'
+import { type Asked, type Audit, actorOf, refusedAndRecorded } from '../../../pipeline/audit.ts'
 import { listPage, type PageQuery } from '../../../pipeline/http/list-page.ts'
 import { createBatchedReads } from '../../../pipeline/store/batched-reads.ts'
 import type { Model, SessionDocument, UserDocument } from '../model.ts'
@@ -23,6 +24,8 @@ interface Ending {
 
 /** From the last use: a month away means signing in again. */
 const SESSION_MS = 30 * 86_400_000
+/** So many of a user's may go on at once. Past it the one that was used longest ago ends: a script that signs in each time must not grow the store. */
+const MOST_SESSIONS = 50
 // How exactly the last use is known: reading does not mean writing each time.
 const TOUCH_MS = 10 * 60_000
 
@@ -59,15 +62,31 @@ export function createUserSessions({
     requireCookies()
     const value = newToken()
     const _id = uuidv7({ msecs: clock.now() })
-    await sessions.insertOne(begun(user, { _id, kind: 'browser', hash: secrets.hashToken('browser-session', value), device }))
+    await keep(begun(user, { _id, kind: 'browser', hash: secrets.hashToken('browser-session', value), device }))
     return cookie(value, SESSION_MS)
   }
 
   async function openToken(user: UserDocument, device: string): Promise<Tokens> {
     const _id = uuidv7({ msecs: clock.now() })
     const refresh_token = refreshTokens.make(_id)
-    await sessions.insertOne(begun(user, { _id, kind: 'token', hash: secrets.hashToken('refresh', refresh_token), device }))
+    await keep(begun(user, { _id, kind: 'token', hash: secrets.hashToken('refresh', refresh_token), device }))
     return tokens({ user_id: user._id, session_id: _id }, refresh_token)
+  }
+
+  async function keep(session: SessionDocument): Promise<void> {
+    await sessions.insertOne(session)
+    const { user_id, sessions_version } = session
+    const others = { user_id, sessions_version, ...goingOn(), _id: { $ne: session._id } }
+    const byUse = sessions.find(others, { projection: { kind: 1, user_id: 1 } }).sort({ last_used_at: -1, _id: -1 })
+    const oldest = await byUse.skip(MOST_SESSIONS - 1).toArray()
+    if (oldest.length === 0) return
+    const ended = { ended_at: new Date(clock.now()), end_reason: 'too_many' as const }
+    await sessions.updateMany({ _id: { $in: oldest.map(({ _id }) => _id) }, ended_at: null }, { $set: ended })
+    onEnd(user_id)
+    for (const one of oldest) {
+      const { subject, metadata } = about(one)
+      audit.record({ type: 'session.revoked', actor: actorOf(system), subject, metadata: { ...metadata, too_many: true } })
+    }
   }
 
   function begun(user: UserDocument, session: Pick<SessionDocument, '_id' | 'kind' | 'hash' | 'device'>): SessionDocument {
@@ -188,7 +207,7 @@ export function isUnder(user: UserDocument | null, given: { sessions_version: nu
   return user !== null && user.status === 'active' && user.sessions_version === given.sessions_version
 }
 
-function about({ _id, user_id, kind }: SessionDocument) {
+function about({ _id, user_id, kind }: Pick<SessionDocument, '_id' | 'user_id' | 'kind'>) {
   return { subject: { type: 'user', id: user_id }, metadata: { session_id: _id, kind } }
 }
 
