@@ -35,12 +35,19 @@ const { values } = parseArgs({
     against: { type: 'string' },
     profile: { type: 'boolean', default: false },
     publish: { type: 'boolean', default: false },
+    minutes: { type: 'string', default: '20' },
   },
 })
-/** A row that has begun by then is finished, with as few rounds as it needs. */
-const MOST_MINUTES = 17
-/** Whatever hangs. */
-const END_MINUTES = 20
+/** So long a run may take, whatever hangs. */
+const most_ms = Number(values.minutes) * 60_000
+if (!(most_ms > 0)) {
+  console.error('--minutes: a number above 0')
+  process.exit(2)
+}
+/** By then the last row has begun: what is left is for it, with as few rounds as it needs. */
+const LAST_BEGINS = 0.85
+/** For the children to end, and the table. */
+const GOODBYE_MS = 30_000
 const wanted = values.only?.flatMap((names) => names.split(',')) ?? Object.keys(rows)
 const unknown = wanted.filter((name) => !Object.hasOwn(rows, name))
 if (unknown.length > 0) {
@@ -55,7 +62,7 @@ const began = performance.now()
 const say = (text: string) => console.error(`${((performance.now() - began) / 1_000).toFixed(0).padStart(5)} s  ${text}`)
 const profiles: Profiled[] = []
 const plan: Plan = {
-  ...{ ...lengths, until: began + MOST_MINUTES * 60_000, say },
+  ...{ ...lengths, until: began + most_ms * LAST_BEGINS, say },
   ...(values.against === undefined ? {} : { against: values.against }),
   ...(values.profile ? { profiles } : {}),
 }
@@ -66,21 +73,23 @@ let failed = 0
 const controller = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => controller.abort())
 setTimeout(() => {
-  console.error(`the ${END_MINUTES} minutes are over: what is not done is left out`)
+  say(`the ${values.minutes} minutes are over: what is not done is left out`)
   controller.abort()
-}, END_MINUTES * 60_000).unref()
+  setTimeout(() => process.exit(1), GOODBYE_MS).unref()
+}, most_ms).unref()
 
 for (const name of wanted) {
   if (controller.signal.aborted) break
   if (performance.now() > plan.until) {
     say(`${name}: no time left; run it with --only ${name}`)
-    lines.push({ ...skipped(name, 'not run'), note: `the ${MOST_MINUTES} minutes were over` })
+    lines.push({ ...skipped(name, 'not run'), note: 'no time was left for it' })
     continue
   }
   say(`${name} begins`)
   const rig = await createRig()
   controller.signal.addEventListener('abort', () => void rig.close())
   try {
+    controller.signal.throwIfAborted()
     lines.push(...((await rows[name]?.(rig, plan)) ?? []))
   } catch (error) {
     failed++

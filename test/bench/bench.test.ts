@@ -74,6 +74,20 @@ describe('npm run bench', () => {
     for (const name of ['run', 'targets', 'profile']) expect(page).to.include(`<!-- ${name} -->`).and.include(`<!-- /${name} -->`)
   })
 
+  it('[BENCH-5] a run whose minutes are over ends with what it has, and says that it is not all', async () => {
+    const out = await mkdtemp(join(tmpdir(), 'parley-bench-test-'))
+    const asked = run(process.execPath, [MAIN, '--only', 'B2,B13', '--minutes', '0.05', '--out', out], { timeout: 50_000 })
+    const { code, stdout, stderr } = await asked.then(
+      (told) => ({ code: 0, ...told }),
+      (failed: { code: number; stdout: string; stderr: string }) => failed,
+    )
+    const { lines } = JSON.parse(await readFile(join(out, 'results.json'), 'utf8'))
+    expect({ code, lines, isTold: stderr.includes('the 0.05 minutes are over'), hasTable: stdout.includes('| row |') }).to.deep.equal({
+      ...{ code: 1, lines: [], isTold: true, hasTable: true },
+    })
+    await rm(out, { recursive: true })
+  }).timeout(60_000)
+
   it('[BENCH-2] refuses a row that there is not, and names those there are', async () => {
     const failure = await run(process.execPath, [MAIN, '--only', 'B99']).catch((error: { code: number; stderr: string }) => error)
     expect(failure).to.include({ code: 2 })
