@@ -1,9 +1,10 @@
 import { expect } from 'chai'
+import type { Log } from '../../server/pipeline/log/log.ts'
 import { createSnapshotStore } from '../../server/pipeline/store/snapshot-store.ts'
 import { createVerifyStream } from '../../server/pipeline/store/verify-stream.ts'
 import { ParleyError } from '../../shared/protocol/index.ts'
 import { emptyRoom, evolve } from '../../shared/rules/evolve.ts'
-import { bodiesOf, expectWhole, faults, outcomeOf, say, sayAll, useRig } from './log-rig.ts'
+import { bodiesOf, expectWhole, faults, outcomeOf, person, say, sayAll, useRig } from './log-rig.ts'
 
 /** What a frame is answered: by its key, by a room that is fresh, and alone when it or its room is broken. */
 describe('the answers of the append', () => {
@@ -84,6 +85,55 @@ describe('the answers of the append', () => {
     }
     expect(await outcomeOf(log.submit(draft))).to.equal(3)
     await expectWhole(rig, stream, ['1 a', '2 b', '3 c'])
+  })
+
+  /** Refused as long as the room has fewer events. */
+  const sayFrom = (log: Log, stream: string, key: string, seq: number) =>
+    log.submit({
+      ...{ stream, actor: person('ada'), key, hash: key },
+      decide: (room) => {
+        if (room.seq < seq) throw new ParleyError('CALL_NOT_OPEN')
+        return { event: { type: 'message.posted', data: { body: key, visibility: 'all' } } }
+      },
+    })
+
+  it('[LOG-29] what a sender sent behind a frame that is decided again stays behind it, and nobody else waits', async () => {
+    const [log, rival, stream] = [rig.createLog(), rig.otherLog(), rig.stream()]
+    await sayAll(log, stream, ['a'])
+    await sayAll(rival, stream, ['b'], 'bob')
+    const own = [sayFrom(log, stream, 'c', 2), say(log, stream, { key: 'd' }), say(log, stream, { key: 'e' })]
+    expect(await Promise.all(own.map(outcomeOf))).to.deep.equal([3, 4, 5])
+
+    await sayAll(rival, stream, ['f'], 'bob')
+    const [first, second, other] = [sayFrom(log, stream, 'g', 6), say(log, stream, { key: 'h' }), say(log, stream, { by: 'eve', key: 'x' })]
+    const [g, h, x] = (await Promise.all([first, second, other].map(outcomeOf))) as number[]
+    expect([g, h, x].toSorted()).to.deep.equal([7, 8, 9])
+    expect(h).to.be.above(g ?? 9)
+  })
+
+  it('[LOG-29] a refusal that stands lets go what waits behind it, in its order, and a flush waits for that', async () => {
+    const [log, stream] = [rig.createLog(), rig.stream()]
+    await sayAll(log, stream, ['a'])
+    const answered: (number | string)[] = []
+    const note = (answer: number | string) => answered.push(answer)
+    for (const frame of [sayFrom(log, stream, 'b', 9), say(log, stream, { key: 'c' })]) void outcomeOf(frame).then(note)
+    for (const frame of [sayFrom(log, stream, 'd', 9), say(log, stream, { key: 'e' })]) void outcomeOf(frame).then(note)
+    await log.flush()
+    await expectWhole(rig, stream, ['1 a', '2 c', '3 e'])
+    expect(await outcomeOf(say(log, stream, { key: 'c' }))).to.equal('duplicate of 2')
+    expect(answered.filter((answer) => typeof answer === 'number')).to.deep.equal([2, 3])
+  })
+
+  it('[LOG-29] what waits behind a frame whose first try was recorded goes on when that is answered', async () => {
+    const [log, stream] = [rig.createLog(), rig.stream()]
+    await sayAll(log, stream, ['a', 'b'])
+    const [restarted, rival] = [rig.createLog({ publish: () => {} }), rig.otherLog()]
+    await restarted.open(stream)
+    expect(await outcomeOf(say(rival, stream, { by: 'bob', key: 'c' }))).to.equal(3)
+    expect(await outcomeOf(sayFrom(rival, stream, 'd', 1))).to.equal(4)
+    const own = [sayFrom(restarted, stream, 'd', 9), say(restarted, stream, { key: 'e' })]
+    expect(await Promise.all([...own, say(restarted, stream, { by: 'eve', key: 'x' })].map(outcomeOf))).to.include('duplicate of 4')
+    expect((await rig.events(stream)).map(({ event }) => event.key).toSorted()).to.deep.equal(['a', 'b', 'c', 'd', 'e', 'x'])
   })
 
   it('[LOG-10] a frame that makes our own code fail is refused alone', async () => {

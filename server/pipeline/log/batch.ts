@@ -3,6 +3,7 @@ import { evolve } from '../../../shared/rules/evolve.ts'
 import { byOf, type Principal } from '../../core/access/principal.ts'
 import { seal } from '../../core/seal.ts'
 import { type EventDocument, type StoredEvent, toDocument, wireBytes } from '../store/event-store.ts'
+import { hold, mustWait } from './holds.ts'
 import { keyOf, type Stream } from './stream.ts'
 import { answerKnownKey, type Moment, type Submission } from './submission.ts'
 
@@ -52,7 +53,7 @@ export function decideSection(
   let taken = 0
   while (taken < stream.queue.length && taken < MOST_PER_STREAM && room.events > 0 && room.bytes > 0) {
     const submission = stream.queue[taken++]
-    if (submission === undefined) continue
+    if (submission === undefined || mustWait(stream, taken - 1)) continue
     if (submission.settled) {
       submission.drop()
       continue
@@ -66,8 +67,10 @@ export function decideSection(
     const outcome = attempt(() => decideOne(stream.id, submission, { tip, annotate, moment: moment() }))
     const known = stream.places.get(place)
     if (known !== undefined) answerKnownKey(submission, known, 'error' in outcome ? outcome.error : undefined)
-    else if ('error' in outcome) section.entries.push({ kind: 'refusal', submission, error: outcome.error, others: stream.others })
-    else {
+    else if ('error' in outcome) {
+      section.entries.push({ kind: 'refusal', submission, error: outcome.error, others: stream.others })
+      hold(stream, submission)
+    } else {
       section.entries.push(outcome.entry)
       places.add(place)
       tip = outcome.tip

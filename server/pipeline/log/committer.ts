@@ -1,11 +1,12 @@
 import { ParleyError } from '../../../shared/protocol/index.ts'
 import type { EventStore, InsertOutcome, StoredEvent } from '../store/event-store.ts'
 import { type Annotate, decideSection, documentsOf, type Entry, MOST_BYTES_PER_COMMIT, MOST_PER_COMMIT, type Section } from './batch.ts'
+import { letGo, takeHeld } from './holds.ts'
 import { asRefusal, createRefusals, type RefusalOptions } from './refusals.ts'
 import { fold, type Stream } from './stream.ts'
-import { answerKnownKey, type Moment } from './submission.ts'
+import { answerKnownKey, type Moment, type Submission } from './submission.ts'
 
-export interface CommitterOptions extends RefusalOptions {
+export interface CommitterOptions extends Omit<RefusalOptions, 'release'> {
   store: EventStore
   annotate: Annotate
   moment(): Moment & { salt: string }
@@ -26,9 +27,13 @@ const LONGEST_PAUSE_MS = 2_000
  */
 export function createCommitter(options: CommitterOptions) {
   const { store } = options
-  const refusals = createRefusals(options)
+  const release = (stream: Stream, submission: Submission) => {
+    if (letGo(stream, submission)) wake(stream)
+  }
+  const refusals = createRefusals({ ...options, release })
   const dirty = new Map<string, Stream>()
   const resting = new Set<Stream>()
+  const holding = new Set<Stream>()
   let running: Promise<void> | undefined
   let wasAlone = false
   let unanswered = 0
@@ -64,7 +69,7 @@ export function createCommitter(options: CommitterOptions) {
   function abandon(stream: Stream, entries: readonly Entry[], cause: unknown): void {
     options.onTrouble(`stream ${stream.id} is read anew`, cause)
     for (const { submission } of entries) submission.reject(cause)
-    for (const submission of stream.queue.splice(0)) submission.reject(cause)
+    for (const submission of [...takeHeld(stream), ...stream.queue.splice(0)]) submission.reject(cause)
     dirty.delete(stream.id)
     options.forget(stream)
   }
@@ -80,6 +85,7 @@ export function createCommitter(options: CommitterOptions) {
       const { stream } = section
       dirty.delete(stream.id)
       stream.committing = section
+      if (stream.holds.size > 0) holding.add(stream)
       // Behind the others, so that a busy room cannot keep a quiet one waiting.
       if (stream.queue.length > 0) dirty.set(stream.id, stream)
     }
@@ -146,8 +152,10 @@ export function createCommitter(options: CommitterOptions) {
     }
     const undecided = rest.filter((entry, at) => {
       const stored = keys[at]
-      if (stored !== undefined) answerKnownKey(entry.submission, stored, entry.kind === 'refusal' ? entry.error : entry.refuse)
-      return stored === undefined
+      if (stored === undefined) return true
+      letGo(stream, entry.submission)
+      answerKnownKey(entry.submission, stored, entry.kind === 'refusal' ? entry.error : entry.refuse)
+      return false
     })
     const [lost] = rest
     const isExplained = undecided.length < rest.length || (lost?.kind === 'event' && lost.document.seq <= stream.head)
@@ -252,7 +260,12 @@ export function createCommitter(options: CommitterOptions) {
 
   /** Resolves when everything handed over has been answered. */
   async function flush(): Promise<void> {
-    while (running !== undefined || resting.size > 0) await (running ?? pause(FIRST_PAUSE_MS))
+    while (running !== undefined || resting.size > 0 || isHolding()) await (running ?? pause(FIRST_PAUSE_MS))
+  }
+
+  function isHolding(): boolean {
+    for (const stream of holding) if (stream.holds.size === 0) holding.delete(stream)
+    return holding.size > 0
   }
 
   return { wake, advance, flush }

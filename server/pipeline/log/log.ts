@@ -9,6 +9,7 @@ import { createSharedReads } from '../store/shared-reads.ts'
 import type { Snapshot, SnapshotStore } from '../store/snapshot-store.ts'
 import type { Annotate } from './batch.ts'
 import { createCommitter } from './committer.ts'
+import { isAwaited } from './holds.ts'
 import { asRefusal } from './refusals.ts'
 import { createSalts } from './salts.ts'
 import { emptyStream, fold, fromTail, type Stream } from './stream.ts'
@@ -56,8 +57,10 @@ export function createLog(options: LogOptions) {
   const bounds = { ...defaultBounds, ...options.bounds }
   const waiting = createWaiting(bounds, (draft) => {
     // Nobody waits for it any more, so it takes up no room either while the database is away.
-    const queue = streams.get(draft.stream)?.queue ?? []
-    while (queue[0]?.settled) queue.shift()?.drop()
+    const stream = streams.get(draft.stream)
+    for (let first = stream?.queue[0]; stream !== undefined && first?.settled && !isAwaited(stream, first); first = stream.queue[0]) {
+      stream.queue.shift()?.drop()
+    }
   })
 
   const newSalt = createSalts()
@@ -155,7 +158,7 @@ export function createLog(options: LogOptions) {
     streams.set(stream.id, stream)
     if (streams.size <= MOST_STREAMS) return
     const idle = [...streams.values()]
-      .filter(({ id, queue, committing }) => queue.length === 0 && !committing && !options.isFollowed?.(id))
+      .filter(({ id, queue, holds, committing }) => queue.length + holds.size === 0 && !committing && !options.isFollowed?.(id))
       .sort((a, b) => a.used_at - b.used_at)
     for (const { id } of idle.slice(0, MOST_STREAMS / 10)) streams.delete(id)
   }

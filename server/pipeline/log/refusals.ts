@@ -9,8 +9,10 @@ export interface RefusalOptions {
   store: EventStore
   /** Reads what other writers added up to now; the stream as it then is. */
   refresh(id: string): Promise<Stream>
-  /** Puts the frame behind those that wait. */
+  /** Puts the frame back into the queue. */
   again(submission: Submission): void
+  /** What its sender sent behind it need not wait for it any more. */
+  release(stream: Stream, submission: Submission): void
 }
 
 /**
@@ -18,10 +20,11 @@ export interface RefusalOptions {
  * stale (another node may have written what the frame needs: then it is decided again, once), and whether the key is known (the
  * first try may have been committed and its answer lost). The commit does not wait for it.
  */
-export function createRefusals({ store, refresh, again }: RefusalOptions) {
+export function createRefusals({ store, refresh, again, release }: RefusalOptions) {
   function refuse(stream: Stream, entry: Extract<Entry, { kind: 'refusal' }>): void {
     const { submission, error } = entry
     if (!(error instanceof ParleyError)) {
+      release(stream, submission)
       submission.reject(error)
       return
     }
@@ -29,14 +32,22 @@ export function createRefusals({ store, refresh, again }: RefusalOptions) {
   }
 
   async function check(stream: Stream, { submission, others }: Extract<Entry, { kind: 'refusal' }>, error: ParleyError): Promise<void> {
-    if (!submission.fresh) {
-      const now = await refresh(stream.id)
-      submission.fresh = true
-      if (now !== stream || now.others !== others) return again(submission)
-    }
+    if (!submission.fresh && (await isStale(stream, submission, others))) return again(submission)
     const stored = await findKey(stream, submission)
     if (stored === undefined) submission.reject(error)
     else answerKnownKey(submission, stored, error)
+  }
+
+  async function isStale(stream: Stream, submission: Submission, others: number): Promise<boolean> {
+    let isFinal = true
+    try {
+      const now = await refresh(stream.id)
+      submission.fresh = true
+      isFinal = now === stream && now.others === others
+    } finally {
+      if (isFinal) release(stream, submission)
+    }
+    return !isFinal
   }
 
   async function findKey(stream: Stream, { actor, key }: Submission): Promise<StoredEvent | undefined> {

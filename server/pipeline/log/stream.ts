@@ -3,6 +3,7 @@ import { emptyRoom, evolve } from '../../../shared/rules/evolve.ts'
 import { firstChain, nextChain } from '../../core/seal.ts'
 import type { StoredEvent } from '../store/event-store.ts'
 import type { Section } from './batch.ts'
+import type { Hold } from './holds.ts'
 import type { Submission } from './submission.ts'
 
 /** How many of the newest events a node keeps at hand: a reconnect after a short cut is served from memory. */
@@ -22,6 +23,8 @@ export interface Stream {
   places: Map<string, StoredEvent>
   /** Frames that wait for the next commit, in order of arrival. */
   queue: Submission[]
+  /** By sender: the frame of his that may come back to the queue, and those behind it. */
+  holds: Map<string, Hold>
   /** Lost races in a row. From the second on, the stream gets an insert of its own. */
   conflicts: number
   /** Its part of the commit under way: a node must not forget it now, or it would publish twice. */
@@ -41,6 +44,7 @@ export function emptyStream(id: string): Stream {
     tail_bytes: 0,
     places: new Map(),
     queue: [],
+    holds: new Map(),
     conflicts: 0,
     committing: undefined,
     others: 0,
