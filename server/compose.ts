@@ -109,7 +109,13 @@ export async function composeHub({
     await refuseForeignSecret({ secret, data_dir: config.data_dir, ownMark: (mark) => constant(connection, 'secret_mark', mark) })
 
     const meter = createMeter()
-    const audit = createAuditWriter({ clock, meter: meter.audit, onTrouble })
+    const audit = createAuditWriter({
+      ...{ clock, meter: meter.audit, onTrouble },
+      onAlert: ({ type, data: { agent_ids: _agent_ids, ...data }, ...named }) => {
+        meter.audit.alert(type)
+        logEvent('error', 'audit.alert', { ...named, event_type: type, ...data })
+      },
+    })
     const permissionUses = createPermissionUses({ connection, clock, onTrouble })
     closers.push(permissionUses.close)
     const identity = createIdentity({

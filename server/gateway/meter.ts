@@ -11,6 +11,7 @@ export interface Meter extends LogMeter {
   refusedConnection(reason: 'address' | 'all' | 'unheard'): void
   audit: {
     dropped(): void
+    alert(type: string): void
     watch(waiting: () => number): void
   }
   /** Read when the metrics are asked for. */
@@ -59,6 +60,7 @@ export function createMeter(): Meter {
   const closings = counter('closings_total', 'Connections that the hub closed, by code', ['code'])
 
   const droppedAudits = counter('audit_dropped_total', 'Audit events that found no room while the database was away')
+  const alerts = counter('audit_alerts_total', 'Audit events that a person should look at now, by type', ['type'])
   const gauge = (name: string, help: string, read: () => number) =>
     new Gauge({
       name: `parley_${name}`,
@@ -86,6 +88,7 @@ export function createMeter(): Meter {
     closing: (code) => closings.inc({ code: String(code) }),
     audit: {
       dropped: () => droppedAudits.inc(),
+      alert: (type) => alerts.inc({ type }),
       watch: (waiting) => gauge('audit_waiting', 'Audit events that wait for the database', waiting),
     },
     watch: ({ connections, queued_bytes, waiting_frames, held, dead_letters, written }) => {

@@ -92,7 +92,8 @@ export async function startHub({
   const watchers = new Set<() => void>()
   const logEvent: LogEvent = (level, event, details = {}) => {
     onLog?.(level, event, details)
-    if (level !== 'warn' && level !== 'error') return
+    // An alert tells what others did, and is no fault of the hub.
+    if ((level !== 'warn' && level !== 'error') || event === 'audit.alert') return
     troubles.push({ level, event, details })
     for (const watch of [...watchers]) watch()
   }

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
-import { type AuditData, type AuditEventDraft, auditTypes, ParleyError } from '../../../shared/protocol/index.ts'
+import { type AuditData, type AuditEventDraft, type AuditTypeRow, auditTypes, ParleyError } from '../../../shared/protocol/index.ts'
 import { canonicalJson } from '../../../shared/rules/canonical-json.ts'
 import { system } from '../../core/access/principal.ts'
 import { type Clock, isoTime } from '../../core/clock.ts'
@@ -15,10 +15,18 @@ export interface AuditMeter {
   dropped(): void
 }
 
+/** An event that a person should look at now. */
+export interface AuditAlert extends AuditEventDraft {
+  event_id: string
+  at: string
+}
+
 export interface AuditWriterDeps {
   clock: Clock
   meter: AuditMeter
   onTrouble(what: string, cause: unknown): void
+  /** Hears of it when it is taken down, whatever the database does. */
+  onAlert?(alert: AuditAlert): void
   bounds?: Partial<typeof defaultBounds>
 }
 
@@ -52,7 +60,7 @@ const METADATA = { characters: 500, members: 30, depth: 4 }
 const MOST_METADATA_CHARS = 8_000
 
 /** Takes down what the features tell, in order, and brings it to the log of this node. */
-export function createAuditWriter({ clock, meter, onTrouble, bounds: given }: AuditWriterDeps) {
+export function createAuditWriter({ clock, meter, onTrouble, onAlert, bounds: given }: AuditWriterDeps) {
   const bounds = { ...defaultBounds, ...given }
   const queue: Entry[] = []
   let queued_bytes = 0
@@ -103,7 +111,9 @@ export function createAuditWriter({ clock, meter, onTrouble, bounds: given }: Au
       ...(count === 1 ? {} : { count, first_at: isoTime(first_ms) }),
     }
     const event = { type: draft.type, data }
-    return { event_id: uuidv7({ msecs: now_ms }), at: isoTime(now_ms), event, bytes: canonicalJson(event).length }
+    const named = { event_id: uuidv7({ msecs: now_ms }), at: isoTime(now_ms) }
+    if (isAlert(event)) onAlert?.({ ...named, ...event })
+    return { ...named, event, bytes: canonicalJson(event).length }
   }
 
   /** Until nothing waits: what the log takes leaves the queue, the rest is tried again after a pause. */
@@ -173,6 +183,11 @@ export function createAuditWriter({ clock, meter, onTrouble, bounds: given }: Au
 }
 
 export type AuditWriter = ReturnType<typeof createAuditWriter>
+
+function isAlert({ type, data: { severity } }: AuditEventDraft): boolean {
+  const row: AuditTypeRow = auditTypes[type]
+  return row.alerts === true && (severity === 'security' || severity === 'error')
+}
 
 function bounded(draft: AuditDraft): AuditDraft {
   const metadata = redactValue(draft.metadata ?? {}, METADATA) as Record<string, unknown>

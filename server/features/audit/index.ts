@@ -1,4 +1,4 @@
-export { type AuditMeter, type AuditWriter, createAuditWriter } from './audit-writer.ts'
+export { type AuditAlert, type AuditMeter, type AuditWriter, createAuditWriter } from './audit-writer.ts'
 export { createCheckpointer } from './checkpointer.ts'
 export { createFollowTrail } from './follow-trail.ts'
 export { createAuditModels } from './model.ts'

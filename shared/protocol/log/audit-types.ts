@@ -7,6 +7,8 @@ export interface AuditTypeRow {
   severity: Severity
   /** Refusals of one kind by one source are counted, not repeated: these members of the metadata (and `subject`) say what one kind is. */
   counted_by?: readonly string[]
+  /** A person should look now, unless this one came as `info` or `warn`: it is told as an alert too. */
+  alerts?: true
 }
 
 /**
@@ -26,7 +28,7 @@ export const auditTypes = {
   'user.reset_asked': { severity: 'info', counted_by: ['subject'] },
   'sign_in_link.created': { severity: 'security' },
   'password_reset_link.created': { severity: 'security' },
-  'session.reused': { severity: 'security' },
+  'session.reused': { severity: 'security', alerts: true },
   'session.revoked': { severity: 'security' },
   'agent.registered': { severity: 'security' },
   'agent.claimed': { severity: 'security' },
@@ -40,12 +42,12 @@ export const auditTypes = {
   'agent.permissions_changed': { severity: 'security' },
   'security.denied': { severity: 'security', counted_by: ['code', 'door', 'shown'] },
   'rate.limited': { severity: 'warn', counted_by: ['door'] },
-  'profile.violated': { severity: 'security', counted_by: ['rule', 'door'] },
+  'profile.violated': { severity: 'security', counted_by: ['rule', 'door'], alerts: true },
   /** Refusals of more sources than are told apart at once. */
   'refusals.counted': { severity: 'security' },
   'audit.exported': { severity: 'info' },
   /** The trail had no room while the database was away: so many events are missing here. */
-  'audit.dropped': { severity: 'error' },
+  'audit.dropped': { severity: 'error', alerts: true },
 } as const satisfies Record<string, AuditTypeRow>
 
 export type AuditType = keyof typeof auditTypes
