@@ -3,6 +3,7 @@ import { byOf } from '../../../core/access/principal.ts'
 import { profileOf, requireWithin } from '../../../core/access/profile.ts'
 import type { Clock } from '../../../core/clock.ts'
 import { askedBy } from '../../../pipeline/audit.ts'
+import { listLink } from '../../../pipeline/http/list-link.ts'
 import { listPage } from '../../../pipeline/http/list-page.ts'
 import { pathId } from '../../../pipeline/http/path-id.ts'
 import { principalOf, type Route, type RouteAnswer, type RouteRequest } from '../../../pipeline/http/route.ts'
@@ -56,7 +57,8 @@ export function createKeyRoutes({ model, agents, keys, clock }: KeyRouteDeps): R
     const { agent } = await enter(request, readers)
     const query = parse(http['GET /agents/:id/keys'].query, request.query)
     const { rows, page } = await listPage(model.agentKeys, { filter: { agent_id: agent._id }, query, sorts: { created_at: '_id' } })
-    return { status: 200, body: { items: rows.map((row) => shownKey(row, clock.now())), ...page } }
+    const items = rows.map((row) => shownKey(row, clock.now()))
+    return { status: 200, body: { items, ...page }, headers: listLink(request.path, query, page.next_cursor) }
   }
 
   async function history(request: RouteRequest): Promise<RouteAnswer> {
