@@ -15,35 +15,62 @@ const IS_UNSPACED = new RegExp(`^[${UNSPACED}]`, 'u')
 export function tokensOf(text: string): string[] {
   // Most text is plain, and then half of the work is for nothing.
   if (IS_PLAIN.test(text)) return some(text.toLowerCase().match(PLAIN_WORD) ?? [])
-  return some(runsOf(wordsOf(text), (run) => [...run, ...pairsOf(run)]))
+  return some(runsOf(wordsOf(text), charactersAndPairsOf))
 }
 
 /** The tokens that an event must hold to be what is asked for. None for a question without a word. */
 export function tokensAsked(question: string): string[] {
-  return some(runsOf(wordsOf(question), (run) => (pairsOf(run).length > 0 ? pairsOf(run) : [run])))
+  return some(runsOf(wordsOf(question), pairsOrRunOf))
 }
 
-function wordsOf(text: string): string[] {
-  return (
-    text
-      .normalize('NFKD')
-      .replace(/\p{M}+/gu, '')
-      .toLowerCase()
-      .match(WORD) ?? []
-  )
+/** Each once: a long text says most of its words often. */
+function wordsOf(text: string): Set<string> {
+  const plain = text
+    .normalize('NFKD')
+    .replace(/\p{M}+/gu, '')
+    .toLowerCase()
+  return new Set(plain.match(WORD))
 }
 
-/** The words, and what is made of the runs of scripts without spaces in them. */
-function runsOf(words: readonly string[], takeApart: (run: string) => string[]): string[] {
-  return words.flatMap((word) => (word.match(RUN) ?? []).flatMap((run) => (IS_UNSPACED.test(run) ? takeApart(run) : run)))
+/** The words, and what is made of the runs of scripts without spaces in them. One by one, for not all of a long text may be wanted. */
+function* runsOf(words: Iterable<string>, takeApart: (run: string) => Iterable<string>): Iterable<string> {
+  for (const word of words) {
+    for (const [run] of word.matchAll(RUN)) {
+      if (IS_UNSPACED.test(run)) yield* takeApart(run)
+      else yield run
+    }
+  }
+}
+
+function* charactersAndPairsOf(run: string): Iterable<string> {
+  yield* run
+  yield* pairsOf(run)
+}
+
+function* pairsOrRunOf(run: string): Iterable<string> {
+  let pairs = 0
+  for (const pair of pairsOf(run)) {
+    pairs++
+    yield pair
+  }
+  if (pairs === 0) yield run
 }
 
 /** Where a word ends in such a script no two dictionaries agree on; pairs of neighbours are the same for all. */
-function pairsOf(run: string): string[] {
-  const characters = [...run]
-  return characters.slice(1).map((second, at) => `${characters[at]}${second}`)
+function* pairsOf(run: string): Iterable<string> {
+  let first: string | undefined
+  for (const second of run) {
+    if (first !== undefined) yield `${first}${second}`
+    first = second
+  }
 }
 
-function some(tokens: readonly string[]): string[] {
-  return [...new Set(tokens.map((token) => token.slice(0, LONGEST_TOKEN)))].slice(0, MOST_TOKENS)
+/** Stops at the most that an event is found by. */
+function some(tokens: Iterable<string>): string[] {
+  const found = new Set<string>()
+  for (const token of tokens) {
+    found.add(token.slice(0, LONGEST_TOKEN))
+    if (found.size >= MOST_TOKENS) break
+  }
+  return [...found]
 }

@@ -18,7 +18,8 @@ import { principalOf, type Route, type RouteRequest } from '../../pipeline/http/
 import type { Log } from '../../pipeline/log/log.ts'
 import { type RecordFrame, streamOf } from '../../pipeline/log/record.ts'
 import { parse } from '../../pipeline/parse.ts'
-import { eventId } from '../../pipeline/store/event-store.ts'
+import { eventId, type StoredEvent } from '../../pipeline/store/event-store.ts'
+import { createFairTurns } from '../../pipeline/store/fair-turns.ts'
 import type { ContractRows } from './contract-rows.ts'
 import type { ContractDocument, RoomModels } from './model.ts'
 import { openContract } from './open-contract.ts'
@@ -46,6 +47,11 @@ export interface RoomRouteDeps {
 /** The first of them: one a minute while the room is in use, so a week of it without a pause. */
 const MOST_CHECKPOINTS = 10_000
 
+/** Searches under way in all, and of one principal. The others wait, the principals in turn. */
+const SEARCHES = { at_once: 4, per_lane: 1 }
+/** A page of a search that is full is not counted on for longer: `total` says that it is capped. */
+const MOST_COUNTED_BYTES = 4_194_304
+
 /** A contract made directly lets the agent talk, unless it says otherwise; everything else is denied by default. */
 const directPermissions: Permissions = {
   can_read_attachments: false,
@@ -56,6 +62,7 @@ const directPermissions: Permissions = {
 
 export function roomRoutes(deps: RoomRouteDeps): Route[] {
   const { log, rows, models, record, page_bytes, parties, verifyStream, readCheckpoints, grantsOf } = deps
+  const searches = createFairTurns(SEARCHES)
   const searchRoom = createSearchRoom({ log, blocks: createWordBlocks({ models, log }) })
 
   async function open(request: RouteRequest) {
@@ -130,9 +137,18 @@ export function roomRoutes(deps: RoomRouteDeps): Route[] {
     const { stream, seesNotes } = await enter(request)
     const words = tokensAsked(query.q)
     if (words.length === 0) throw new ParleyError('REQUEST_INVALID', { errors: [{ pointer: '/q', detail: 'holds no word' }] })
-    const found = searchRoom(stream, { words, seesNotes, order: query.sort_order })
-    const name = `search ${stream.id}`
-    const { rows: events, page } = await drawPage(found, { query, name, idOf: ({ seq }) => eventId(stream.id, seq) })
+    let work = 0
+    const onWork = (bytes: number) => {
+      work += bytes
+    }
+    const found = searchRoom(stream, { words, seesNotes, order: query.sort_order, onWork })
+    const drawing = {
+      query,
+      name: `search ${stream.id}`,
+      idOf: ({ seq }: StoredEvent) => eventId(stream.id, seq),
+      costsEnough: () => work > MOST_COUNTED_BYTES,
+    }
+    const { rows: events, page } = await searches.run(principalOf(request).id, () => drawPage(found, drawing))
     const items = events.map((stored) => redact(stored, seesNotes))
     return { status: 200, body: { items, ...page }, headers: listLink(request.path, query, page.next_cursor) }
   }

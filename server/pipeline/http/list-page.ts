@@ -60,30 +60,35 @@ export async function listPage<D extends { _id: string }>(
   }
 }
 
-/** The same of rows that come one by one in the order of their `_id` that the query asks for. No more of them are drawn than it takes. */
+/**
+ * The same of rows that come one by one in the order of their `_id` that the query asks for. No more of them are drawn than it takes:
+ * once the page is full, they are counted on until that has cost enough.
+ */
 export async function drawPage<R>(
   rows: AsyncIterable<R>,
-  { query, name, idOf }: { query: PageQuery; name: string; idOf(row: R): string },
+  { query, name, idOf, costsEnough }: { query: PageQuery; name: string; idOf(row: R): string; costsEnough(): boolean },
 ): Promise<ListPage<R>> {
   const about = `${name} ${filtersOf(query)}`
   const from = query.cursor === undefined ? undefined : cursorOf(query, about)
   const isBehind = (id: string) => from === undefined || (query.sort_order === 'asc' ? id > from._id : id < from._id)
-  const most = query.count === 'exact' ? Number.POSITIVE_INFINITY : EXACT_TOTAL
+  const isExact = query.count === 'exact'
   const drawn: R[] = []
   let counted = 0
   let passed = 0
+  let isCapped = false
   for await (const row of rows) {
     counted++
     if (isBehind(idOf(row)) && passed++ >= query.offset && drawn.length <= query.limit) drawn.push(row)
-    if (counted > most && drawn.length > query.limit) break
+    isCapped = !isExact && drawn.length > query.limit && (counted > EXACT_TOTAL || costsEnough())
+    if (isCapped) break
   }
   const shown = drawn.slice(0, query.limit)
   const last = drawn.length > shown.length ? shown.at(-1) : undefined
   return {
     rows: shown,
     page: {
-      total: Math.min(counted, most),
-      ...(counted > most ? { total_capped: true } : {}),
+      total: isExact ? counted : Math.min(counted, EXACT_TOTAL),
+      ...(isCapped || (!isExact && counted > EXACT_TOTAL) ? { total_capped: true } : {}),
       ...{ limit: query.limit, offset: query.offset },
       ...(last === undefined ? {} : { next_cursor: writeCursor({ value: idOf(last), _id: idOf(last) }, about) }),
     },

@@ -2,10 +2,10 @@ import { expect } from 'chai'
 import { createManualClock } from '../../harness/clock.ts'
 import { type CommandCounter, createCommandCounter } from '../../harness/command-counter.ts'
 import { startHub, type TestHub, testDatabase } from '../../harness/hub.ts'
-import { connectAs, openContract, type Person } from '../../harness/people.ts'
+import { api, connectAs, openContract, type Person } from '../../harness/people.ts'
 
 const LIMITS = { frames_burst: 2_000, bytes_per_s: 200_000_000, principal_bytes_per_s: 200_000_000 }
-const MESSAGES = 60
+const MESSAGES = 100
 
 /** A room of long messages, whose log a node reads in many pieces. */
 describe('rooms: a room of some MB', () => {
@@ -22,7 +22,11 @@ describe('rooms: a room of some MB', () => {
     hub = await startHub({ clock, limits: LIMITS, like: { ...origin, mongodb_uri: counter.uri } })
     ;({ contract_id, requester } = await openContract(hub))
     const writer = await connectAs(hub, requester)
-    const posts = Array.from({ length: MESSAGES }, (_, at) => ({ contract_id, key: `post ${at}`, body: `${at} ${'x'.repeat(60_000)}` }))
+    const posts = Array.from({ length: MESSAGES }, (_, at) => ({
+      contract_id,
+      key: `post ${at}`,
+      body: `shared ${at} ${'x'.repeat(60_000)}`,
+    }))
     await Promise.all(posts.map((post) => writer.must('message.post', post)))
     writer.close()
   })
@@ -45,5 +49,25 @@ describe('rooms: a room of some MB', () => {
     // Each fold takes four reads at least.
     expect(finds).to.be.below(80)
     client.close()
+  })
+
+  it('[ROOM-36] a search that has its page stops counting after some MB, and its pages hold everything all the same', async () => {
+    const search = async (query: string) =>
+      (
+        await api<{ items: { seq: number }[]; total: number; total_capped?: true; next_cursor?: string }>(
+          ...([hub, 'GET', `/contracts/${contract_id}/search?q=shared&sort_order=asc&${query}`, { bearer: requester.bearer }] as const),
+        )
+      ).body
+    const first = await search('limit=1')
+    expect(first.items.map(({ seq }) => seq)).to.deep.equal([2])
+    expect(first).to.include({ total_capped: true })
+    expect(first.total).to.be.within(2, MESSAGES - 1)
+    expect((await search('limit=1&count=exact')).total).to.equal(MESSAGES)
+    const seqs: number[] = []
+    for (let page = await search('limit=40'); ; page = await search(`limit=40&cursor=${page.next_cursor}`)) {
+      seqs.push(...page.items.map(({ seq }) => seq))
+      if (page.next_cursor === undefined) break
+    }
+    expect(seqs).to.deep.equal(Array.from({ length: MESSAGES }, (_, at) => at + 2))
   })
 })

@@ -1,8 +1,9 @@
 import { wordsOfEvent } from '../../../core/words/words-of-event.ts'
+import { createBreather } from '../../../pipeline/background/breather.ts'
 import type { Log } from '../../../pipeline/log/log.ts'
 import type { Stream } from '../../../pipeline/log/stream.ts'
-import { eventId, MOST_READ_BYTES, type StoredEvent } from '../../../pipeline/store/event-store.ts'
-import type { RoomModels } from '../model.ts'
+import { bytesOf, eventId, MOST_READ_BYTES, type StoredEvent } from '../../../pipeline/store/event-store.ts'
+import type { RoomModels, WordBlockDocument } from '../model.ts'
 
 /** A piece of a log: the events behind `after`, up to `last`. */
 export interface Range {
@@ -45,9 +46,11 @@ export function createWordBlocks({ models, log }: { models: RoomModels; log: Log
 
   async function extend(id: string, head: number): Promise<number> {
     let after = await coveredUpTo(id, head)
-    while (head - after >= EVENTS_PER_BLOCK) {
+    while (after < head) {
       const { events } = await log.page(id, after, EVENTS_PER_BLOCK)
-      const block = blockOf(events, after)
+      // Not enough for a block yet: what it would hold is not certain.
+      if (events.length < EVENTS_PER_BLOCK && bytesOf(events) < MOST_READ_BYTES) break
+      const block = await blockOf(events, after)
       if (block === undefined) break
       // Another search, here or on another node, may be doing the same: both come to the same block.
       await wordBlocks.updateOne({ _id: eventId(id, block.last) }, { $setOnInsert: block }, { upsert: true })
@@ -73,12 +76,14 @@ export function createWordBlocks({ models, log }: { models: RoomModels; log: Log
   return { rangesWith }
 }
 
-function blockOf(events: readonly StoredEvent[], after: number): { after: number; last: number; chain: string; words: string } | undefined {
+async function blockOf(events: readonly StoredEvent[], after: number): Promise<Omit<WordBlockDocument, '_id'> | undefined> {
+  const breathe = createBreather()
   const words = new Set<string>()
   let [chars, bytes] = [0, 0]
   let end: StoredEvent | undefined
   for (const stored of events) {
     bytes += stored.bytes
+    await breathe(stored.bytes)
     for (const word of wordsOfEvent(stored.event)) {
       if (!words.has(word)) chars += word.length + 1
       words.add(word)
