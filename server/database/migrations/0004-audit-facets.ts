@@ -7,8 +7,10 @@ import type { Migration } from '../migrate.ts'
 interface EventRow {
   _id: string
   stream: string
+  type: string
   by: By
   json: string
+  call_id?: string
   facets?: string[]
 }
 
@@ -42,8 +44,8 @@ async function giveFacets(connection: Connection): Promise<void> {
     const last = rows.at(-1)
     if (last === undefined) return
     after = last._id
-    const providers = await providersOf(connection, rows)
-    await events.bulkWrite(rows.map((row) => giving(row, providers)))
+    const known = { providers: await providersOf(connection, rows), tools: await toolsOf(connection, rows) }
+    await events.bulkWrite(rows.map((row) => giving(row, known)))
   }
 }
 
@@ -56,10 +58,23 @@ async function providersOf(connection: Connection, rows: readonly EventRow[]): P
   return new Map(contracts.map(({ _id, provider_id }) => [_id, provider_id]))
 }
 
-function giving(row: EventRow, providers: ReadonlyMap<string, string>): mongo.AnyBulkWriteOperation<EventRow> {
+/** Of the calls, by what asked for them: not every later event of a call names its tool again. */
+async function toolsOf(connection: Connection, rows: readonly EventRow[]): Promise<Map<string, string>> {
+  const ids = [...new Set(rows.flatMap(({ call_id }) => call_id ?? []))]
+  const asked = await connection
+    .collection<EventRow>('events')
+    .find({ call_id: { $in: ids }, type: 'call.requested' }, { projection: { call_id: 1, json: 1 } })
+    .toArray()
+  return new Map(asked.flatMap(({ call_id, json }) => (call_id === undefined ? [] : [[call_id, JSON.parse(json).data.tool]])))
+}
+
+function giving(
+  row: EventRow,
+  { providers, tools }: { providers: ReadonlyMap<string, string>; tools: ReadonlyMap<string, string> },
+): mongo.AnyBulkWriteOperation<EventRow> {
   const event = JSON.parse(row.json) as EventDraft
   const contract_id = contractOf(row)
-  const tool = 'tool' in event.data ? event.data.tool : undefined
+  const tool = 'tool' in event.data ? event.data.tool : tools.get(row.call_id ?? '')
   const facets = facetsOfRoom(event, { contract_id, by: row.by, provider_id: providers.get(contract_id), tool }) ?? []
   return { updateOne: { filter: { _id: row._id }, update: { $set: { facets } } } }
 }
