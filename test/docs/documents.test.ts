@@ -15,7 +15,8 @@ async function run(args: string[], env: Record<string, string>): Promise<{ code:
   const child = spawn(process.execPath, args, { cwd: root, env: { PATH: process.env['PATH'], ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => (output += text))
-  const [code] = await once(child, 'exit')
+  // Not at its exit: what it printed last may still be in the pipe then.
+  const [code] = await once(child, 'close')
   return { code, output }
 }
 

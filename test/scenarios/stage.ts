@@ -107,7 +107,7 @@ export async function mustBeSound(hub: TestHub, contract_id: string): Promise<vo
 }
 
 /** Looks after every turn of the event loop, until it holds. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>, patience_ms = 10_000): Promise<void> {
+export async function until(what: string, holds: () => boolean | Promise<boolean>, patience_ms = 45_000): Promise<void> {
   const patience = Date.now() + patience_ms
   while (!(await holds())) {
     if (Date.now() > patience) throw new Error(`waited in vain until ${what}`)

@@ -98,7 +98,7 @@ export function seqsOn(page: Page): Promise<number[]> {
 }
 
 /** Waits until `look` says so, and shows what it saw when it never does. */
-export async function until<T>(look: () => Promise<T>, isRight: (seen: T) => boolean, patience_ms = 15_000): Promise<T> {
+export async function until<T>(look: () => Promise<T>, isRight: (seen: T) => boolean, patience_ms = 30_000): Promise<T> {
   const end = Date.now() + patience_ms
   for (;;) {
     const seen = await look()
