@@ -62,7 +62,17 @@ export function createHttp({ url, key, token }: Pick<ConnectOptions, 'key' | 'to
 
 async function refusalOf(response: Response): Promise<RefusedError> {
   const body: unknown = await response.json().catch(() => undefined)
-  return isRefusal(body) ? new RefusedError(body) : ownRefusal('ANSWER_INVALID', `${response.url} answered ${response.status}`)
+  const retry_after_ms = pauseOf(response.headers.get('retry-after'))
+  const asked = retry_after_ms === undefined ? {} : { retry_after_ms }
+  if (isRefusal(body)) return new RefusedError({ ...body, facts: { ...asked, ...body.facts } })
+  return ownRefusal('ANSWER_INVALID', `${response.url} answered ${response.status}`, { facts: asked })
+}
+
+/** The hub names the pause in `facts`; what stands in front of it has the header alone (RFC 9110, 10.2.3): seconds, or a moment. */
+function pauseOf(header: string | null): number | undefined {
+  if (header === null) return undefined
+  const ms = /^\d+$/.test(header.trim()) ? Number(header) * 1_000 : Date.parse(header) - Date.now()
+  return Number.isFinite(ms) ? Math.max(ms, 0) : undefined
 }
 
 export async function resolveCredential(credential: ConnectOptions['key']): Promise<string | undefined> {

@@ -56,8 +56,13 @@ export class RefusedError extends Error {
   }
 }
 
-export function ownRefusal(code: OwnRefusalCode, detail?: string, options?: ErrorOptions): RefusedError {
-  return new RefusedError({ code, ...ownRefusals[code], ...(detail === undefined ? {} : { detail }), correlation_id: '' }, options)
+export function ownRefusal(
+  code: OwnRefusalCode,
+  detail?: string,
+  { facts, ...options }: ErrorOptions & { facts?: Record<string, unknown> } = {},
+): RefusedError {
+  const told = { ...(detail === undefined ? {} : { detail }), ...(facts === undefined ? {} : { facts }) }
+  return new RefusedError({ code, ...ownRefusals[code], ...told, correlation_id: '' }, options)
 }
 
 /** Nobody answers there, in the network's own words: a WebSocket says only in the event beside its error why it could not be opened. */
