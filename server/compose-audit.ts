@@ -77,7 +77,7 @@ export function composeAudit(deps: AuditDeps) {
   }
 
   return {
-    routes: auditRoutes({ store, models, audit: writer, keys: keys.keys, readCheckpoints: checkpointer.read, verifyStream }),
+    routes: auditRoutes({ store, models, audit: writer, keys: keys.keys, readCheckpoints: checkpointer.read, verifyStream, standing }),
     verifyStream,
     readCheckpoints: checkpointer.read,
     /** For every commit of this hub, of rooms and of the trail. */

@@ -6,6 +6,7 @@ import { principalOf, type Route, type RouteAnswer, type RouteRequest } from '..
 import { parse } from '../../pipeline/parse.ts'
 import type { EventStore } from '../../pipeline/store/event-store.ts'
 import { chainAt, exportTrail } from './export-trail.ts'
+import type { FollowTrailDeps } from './follow-trail.ts'
 import type { AuditModels } from './model.ts'
 import { refuseUnlessReader, searchTrail } from './search.ts'
 import { streamsIn, trailStreams } from './trail-streams.ts'
@@ -17,10 +18,11 @@ export interface AuditRouteDeps {
   keys: CheckpointKey[]
   readCheckpoints(stream: string, after: number, limit: number): Promise<Checkpoint[]>
   verifyStream(stream: string): Promise<LogVerdict>
+  standing: FollowTrailDeps['standing']
 }
 
 /** The trail is read and checked here. No route changes or removes an event, whoever asks. */
-export function auditRoutes({ store, models, audit, keys, readCheckpoints, verifyStream }: AuditRouteDeps): Route[] {
+export function auditRoutes({ store, models, audit, keys, readCheckpoints, verifyStream, standing }: AuditRouteDeps): Route[] {
   async function search(request: RouteRequest): Promise<RouteAnswer> {
     const query = parse(http['GET /audit'].query, request.query)
     refuseUnlessReader(principalOf(request), query)
@@ -33,13 +35,17 @@ export function auditRoutes({ store, models, audit, keys, readCheckpoints, verif
   }
 
   async function exportAll(request: RouteRequest): Promise<RouteAnswer> {
-    refuseUnlessStaff(principalOf(request))
+    const principal = principalOf(request)
+    refuseUnlessStaff(principal)
     const from = parse(http['GET /audit/export'].query, request.query)
     // Said before the first line: afterwards there is no way left to refuse.
     if (from.stream !== undefined) await chainAt(store, from.stream, from.after)
     const subject = { type: 'trail', id: from.stream ?? 'all' }
     audit.record({ type: 'audit.exported', ...askedBy(request), subject, metadata: { after: from.after } })
-    const lines = exportTrail({ store, readCheckpoints }, from)
+    const requireReader = async () => {
+      if ((await standing(principal, {})).ended !== undefined) throw new ParleyError('UNAUTHENTICATED')
+    }
+    const lines = exportTrail({ store, readCheckpoints, requireReader }, from)
     return { status: 200, lines, headers: { 'Content-Type': 'application/x-ndjson', 'Cache-Control': 'no-store' } }
   }
 

@@ -4,6 +4,7 @@ import type { Request, Response } from 'express'
 import { ParleyError } from '../../../shared/protocol/index.ts'
 import { isOperator, type Principal } from '../../core/access/principal.ts'
 import { requireScope } from '../../core/access/scopes.ts'
+import type { Clock } from '../../core/clock.ts'
 import { isFresh } from '../../pipeline/http/conditional.ts'
 import type { Route, RouteAnswer } from '../../pipeline/http/route.ts'
 import type { Identified } from '../admission.ts'
@@ -12,6 +13,9 @@ import type { HttpDeps } from './create-http.ts'
 import { createIdempotency } from './idempotency/idempotency.ts'
 import { createRateGate } from './rate-gate.ts'
 import { createReadBody } from './read-body.ts'
+
+/** A reader of a long answer who takes nothing for so long has left, or means to hold it open. */
+const LONGEST_PAUSE_MS = 60_000
 
 /** Who asks, as far as it is known yet. */
 interface Asked {
@@ -48,7 +52,7 @@ export function createAnswerRoute(deps: HttpDeps) {
       ...{ principal, path, params: known, query, body, headers, ip: asked.ip },
       correlation_id: correlationOf(response),
     })
-    await send(route, { request, response, answer })
+    await send(route, { request, response, answer, clock: deps.clock })
   }
 
   async function admit(route: Route, { request, response, asked: who }: { request: Request; response: Response; asked: Asked }) {
@@ -88,7 +92,7 @@ function subjectOf({ path }: Route): string {
 
 async function send(
   { method }: Route,
-  { request, response, answer }: { request: Request; response: Response; answer: RouteAnswer },
+  { request, response, answer, clock }: { request: Request; response: Response; answer: RouteAnswer; clock: Clock },
 ): Promise<void> {
   const { status, body, headers, text, lines, etag } = answer
   response.status(status)
@@ -105,7 +109,7 @@ async function send(
       return
     }
   }
-  if (lines !== undefined) await sendLines(response, lines)
+  if (lines !== undefined) await sendLines(response, lines, clock)
   else if (text !== undefined) end(response, headers?.['Content-Type'] ?? 'text/plain; charset=utf-8', text)
   else if (body === undefined) response.end()
   else end(response, 'application/json; charset=utf-8', JSON.stringify(body))
@@ -118,9 +122,22 @@ function end(response: Response, type: string, text: string): void {
   response.end(text)
 }
 
-/** As fast as the reader takes them. A reader who leaves is no fault; a source that fails ends the answer where it is, and that is seen. */
-async function sendLines(response: Response, lines: AsyncIterable<string>): Promise<void> {
-  await pipeline(Readable.from(lines), response).catch((error: unknown) => {
+/**
+ * As fast as the reader takes them, and only as long as he does. A reader who leaves is no fault; a source that fails ends the answer
+ * where it is, and that is seen.
+ */
+async function sendLines(response: Response, lines: AsyncIterable<string>, clock: Clock): Promise<void> {
+  async function* whileTaken() {
+    for await (const line of lines) {
+      const cancel = clock.after(LONGEST_PAUSE_MS, () => response.destroy())
+      try {
+        yield line
+      } finally {
+        cancel()
+      }
+    }
+  }
+  await pipeline(Readable.from(whileTaken()), response).catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error
   })
 }

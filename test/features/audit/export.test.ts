@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -7,7 +9,7 @@ import { verifyExport } from '../../../scripts/lib/verify/verify-export.ts'
 import type { CheckpointKey } from '../../../shared/protocol/index.ts'
 import { api, signUp } from '../../harness/people.ts'
 import { runProgram } from '../../scripts/run-program.ts'
-import { type AuditStage, setStage } from './audit-stage.ts'
+import { type AuditStage, MINUTE_MS, rowOf, setStage, until } from './audit-stage.ts'
 import { settledTrail } from './read-trail.ts'
 
 const project = fileURLToPath(new URL('../../..', import.meta.url))
@@ -90,6 +92,73 @@ describe('the audit trail: export', () => {
     for (const query of ['after=4', 'stream=contract:1', 'stream=audit:1&after=999999', 'from=1'])
       expect((await ask(`?${query}`)).status, query).to.equal(400)
     expect((await ask('', (await signUp(stage.hub())).bearer)).status).to.equal(403)
+  })
+
+  /** More than the buffers between the hub and a reader hold, in a stream of its own. */
+  async function fill(stream: string, from: number, count: number): Promise<void> {
+    const template = await rowOf(stage.events, 1)
+    const json = JSON.stringify({ pad: 'x'.repeat(10_000) })
+    const rows = Array.from({ length: count }, (_, at) => ({
+      ...{
+        ...template,
+        stream,
+        _id: `${stream}:${String(from + at).padStart(12, '0')}`,
+        seq: from + at,
+        key: `${stream} ${from + at}`,
+        json,
+      },
+    }))
+    for (let at = 0; at < rows.length; at += 500) await stage.events.insertMany(rows.slice(at, at + 500))
+  }
+
+  /** An export of which the reader has taken the first part. */
+  async function beginExport(stream: string, bearer: string) {
+    const { port, hostname } = new URL(stage.hub().url)
+    const socket = connect(Number(port), hostname).on('error', () => undefined)
+    socket.write(`GET /audit/export?stream=${stream} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\nAuthorization: Bearer ${bearer}\r\n\r\n`)
+    const [first] = (await once(socket, 'data')) as [Buffer]
+    socket.pause()
+    return {
+      socket,
+      rest: async () => {
+        const parts = [first]
+        socket.on('data', (part) => parts.push(part)).resume()
+        if (!socket.closed) await once(socket, 'close')
+        const text = Buffer.concat(parts).toString()
+        return { events: text.split('"kind":"event"').length - 1, isWhole: text.includes('"kind":"end"') }
+      },
+    }
+  }
+
+  describe('while it is read', () => {
+    before(() => fill('audit:2', 1, 4_000))
+    after(() => stage.events.deleteMany({ stream: 'audit:2' }))
+
+    it('[AUDIT-30] an export ends where the trail ended when it began', async () => {
+      const reader = await beginExport('audit:2', stage.hub().operator_token)
+      await fill('audit:2', 4_001, 10)
+      expect(await reader.rest()).to.deep.equal({ events: 4_000, isWhole: true })
+    })
+
+    it('[AUDIT-30] an export breaks off when its reader may not read the trail any more', async () => {
+      const { id, bearer } = await signUp(stage.hub(), ['reviewer'])
+      const reader = await beginExport('audit:2', bearer)
+      const disabled = { body: { status: 'disabled' }, bearer: stage.hub().operator_token }
+      expect((await api(stage.hub(), 'PATCH', `/users/${id}`, disabled)).status).to.equal(200)
+      const { events, isWhole } = await reader.rest()
+      expect({ isWhole, isCut: events < 4_000 }).to.deep.equal({ isWhole: false, isCut: true })
+    })
+
+    it('[AUDIT-30] an export that nobody takes is given up after a minute', async () => {
+      const { socket, rest } = await beginExport('audit:2', stage.hub().operator_token)
+      // A paused reader sees the end of its connection when it writes.
+      await until(async () => {
+        stage.clock.advance(MINUTE_MS)
+        if (!socket.closed) socket.write('\r\n')
+        return socket.closed
+      })
+      expect((await rest()).isWhole).to.equal(false)
+    })
   })
 
   it('[AUDIT-13] scripts/verify fetches the trail, keeps it, and checks it again later by keys that were kept', async () => {
