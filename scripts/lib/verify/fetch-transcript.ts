@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
-import { type CheckpointKey, checkpointKeySchema, checkpointSchema } from '../../../shared/protocol/index.ts'
+import { type Checkpoint, type CheckpointKey, checkpointKeySchema, checkpointSchema } from '../../../shared/protocol/index.ts'
 import type { Transcript } from './verify-transcript.ts'
 
 const PAGE = 500
@@ -18,7 +18,7 @@ export async function fetchTranscript(address: string, token: string | undefined
   const room = address.replace(/\/$/, '')
   const bearer = need(token)
   // Before the events: a place that is signed meanwhile may lie behind those that are fetched.
-  const { items: checkpoints } = checkpointsSchema.parse(await fetchJson(`${room}/log/checkpoints`, bearer))
+  const checkpoints = await fetchCheckpoints(room, bearer)
   const events: unknown[] = []
   for (;;) {
     const page = pageSchema.parse(await fetchJson(`${room}/events?after=${events.length}&limit=${PAGE}`, bearer))
@@ -26,6 +26,17 @@ export async function fetchTranscript(address: string, token: string | undefined
     if (page.events.length === 0 || events.length >= page.head) break
   }
   return { contract_id, events, checkpoints, keys: await fetchKeys(address) }
+}
+
+/** All of them: the newest vouch for the log's end, and a room that goes on for weeks has more than a page. */
+async function fetchCheckpoints(room: string, bearer: string): Promise<Checkpoint[]> {
+  const checkpoints: Checkpoint[] = []
+  for (;;) {
+    const after = checkpoints.at(-1)?.seq ?? 0
+    const { items } = checkpointsSchema.parse(await fetchJson(`${room}/log/checkpoints?after=${after}`, bearer))
+    checkpoints.push(...items)
+    if (items.length === 0) return checkpoints
+  }
 }
 
 /** The hub's public keys. */

@@ -45,7 +45,6 @@ export interface RoomRouteDeps {
 }
 
 /** The first of them: one a minute while the room is in use, so a week of it without a pause. */
-const MOST_CHECKPOINTS = 10_000
 
 /** Searches under way in all, and of one principal. The others wait, the principals in turn. */
 const SEARCHES = { at_once: 4, per_lane: 1 }
@@ -159,8 +158,9 @@ export function roomRoutes(deps: RoomRouteDeps): Route[] {
   }
 
   async function checkpoints(request: RouteRequest) {
+    const { after, limit } = parse(http['GET /contracts/:id/log/checkpoints'].query, request.query)
     const { stream } = await enter(request)
-    return { status: 200, body: { items: await readCheckpoints(stream.id, 0, MOST_CHECKPOINTS) } }
+    return { status: 200, body: { items: await readCheckpoints(stream.id, after, limit) } }
   }
 
   /** The contract that the path names, for one who may see it. */

@@ -98,7 +98,11 @@ export const auditHttp = {
   },
   'GET /contracts/:id/log/checkpoints': {
     who: 'parties, staff',
-    about: 'the places of the log that the hub has signed',
+    about: 'the places of the log that the hub has signed, in the order of `seq`, behind `after`; an empty page is the last',
+    query: z.strictObject({
+      after: count({ min: 0, max: 999_999_999_999, fallback: 0 }),
+      limit: count({ min: 1, max: 10_000, fallback: 10_000 }),
+    }),
     answer: z.object({ items: z.array(checkpointSchema) }),
   },
 } as const satisfies Record<string, HttpRow>

@@ -115,4 +115,32 @@ describe('the audit trail: verify', () => {
       await stage.close()
     }
   })
+
+  it('[AUDIT-11] of a room with more checkpoints than a page the newest are read too', async () => {
+    const stage = await setStage()
+    try {
+      const { contract_id, requester } = await openContract(stage.hub())
+      const stream = `contract:${contract_id}`
+      const [made] = await stage.checkpoints.find({ stream: 'audit:1' }).toArray()
+      if (made === undefined) throw new Error('no checkpoint')
+      const rows = Array.from({ length: 25 }, (_, at) => ({
+        ...made,
+        _id: `${stream}:${String(at + 1).padStart(12, '0')}`,
+        stream,
+        seq: at + 1,
+      }))
+      await stage.checkpoints.insertMany(rows)
+      const read = async (query: string) =>
+        (await api<{ items: { seq: number }[] }>(stage.hub(), 'GET', `/contracts/${contract_id}/log/checkpoints${query}`, requester)).body
+          .items
+      const seqs: number[] = []
+      for (let page = await read('?limit=10'); page.length > 0; page = await read(`?limit=10&after=${seqs.at(-1)}`))
+        seqs.push(...page.map(({ seq }) => seq))
+      expect(seqs).to.deep.equal(Array.from({ length: 25 }, (_, at) => at + 1))
+      const { status } = await api(stage.hub(), 'GET', `/contracts/${contract_id}/log/checkpoints?limit=0`, requester)
+      expect(status).to.equal(400)
+    } finally {
+      await stage.close()
+    }
+  })
 })
