@@ -9,8 +9,9 @@ export interface Ladder {
   shed_bytes: number
   /** From here on, nothing is pushed: the client is told where the log ends, and pulls. */
   lagging_bytes: number
-  /** From here on, or without any progress for so long, the connection is closed: come back with `since`. */
+  /** From here on the connection is closed, though it reads: only who asks for far more than its line takes comes so far. */
   close_bytes: number
+  /** Without any progress for so long it is closed, however little is queued: come back with `since`. */
   stuck_ms: number
   /** Queued bytes of all connections from which on no more frames are taken in: the heap comes before anyone's frame. */
   node_bytes: number
@@ -19,7 +20,7 @@ export interface Ladder {
 export const defaultLadder: Ladder = {
   shed_bytes: 262_144,
   lagging_bytes: 1_048_576,
-  close_bytes: 4_194_304,
+  close_bytes: 33_554_432,
   stuck_ms: 10_000,
   node_bytes: 268_435_456,
 }

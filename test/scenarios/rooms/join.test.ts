@@ -78,7 +78,10 @@ describe('rooms: joining', () => {
       expect(view.seq).to.equal(1)
       await client.next('live')
       await client.event(stage.contract_id, 'message.posted', ({ seq }) => seq === last)
-      expect(seqsOf(client.events(stage.contract_id))).to.deep.equal(range(2, last))
+      // Behind the last post the hub may note that the agent was not heard of for so long.
+      const seqs = seqsOf(client.events(stage.contract_id))
+      expect(seqs.slice(0, last - 1)).to.deep.equal(range(2, last))
+      expect(seqs.length).to.be.at.most(last)
       for (const { first, last: end, events } of batchesOf(client)) {
         expect(seqsOf(events)).to.deep.equal(range(first, end))
         expect(events.length).to.be.at.most(500)

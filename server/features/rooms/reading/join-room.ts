@@ -98,7 +98,11 @@ export function createJoinRoom({
     // Long logs are folded one at a time for each connection, and not for a join that a newer one or a leave overtook while it waited:
     // it gets the room at its head.
     const lane = `${session.id} ${contract_id}`
-    const start: Start = await folds.run(lane, async () => (isCurrent() ? startOf(stream, frame) : { reset: false }))
+    const start: Start = await folds.run(lane, async () => {
+      // A room may be large: the next answer is made when what was sent before has left.
+      await session.drained()
+      return isCurrent() ? startOf(stream, frame) : { reset: false }
+    })
     onJoin(start.reset ? 'reset' : start.view === undefined ? 'fresh' : start.place === frame.since ? 'replay' : 'snapshot')
     let known: ReadonlySet<string> = new Set()
     return { ack, afterwards }

@@ -1,4 +1,11 @@
-import { type FieldError, type Limits, ParleyError, type RoomView, type ToolView } from '../../../../shared/protocol/index.ts'
+import {
+  type CallView,
+  type FieldError,
+  type Limits,
+  ParleyError,
+  type RoomView,
+  type ToolView,
+} from '../../../../shared/protocol/index.ts'
 import { authorize } from '../../../core/access/authorize.ts'
 import { requirePermission } from '../../../core/access/permit.ts'
 import type { Principal } from '../../../core/access/principal.ts'
@@ -24,12 +31,29 @@ export interface CallToolDeps {
 
 /** How many calls of one room may be open at once: each is state that every member holds. */
 const MOST_OPEN_CALLS = 200
+/** Their inputs in all, in bytes of JSON: whoever joins is given them with the room, and a slow line must get into it. */
+const MOST_OPEN_INPUTS_BYTES = 2_097_152
 
 /**
  * Someone asks the provider's agent to use a tool. An unknown tool and an input that does not fit are recorded as `call.failed` at
  * once: the call has its one outcome, and the agent never sees it.
  */
 export function createCallTool({ limits, roomOf, toolsOf, faults }: CallToolDeps): RecordedCommand<'tool.call', CallFacts> {
+  const sizes = new WeakMap<CallView, number>()
+
+  function refuseWhenInputsAreFull({ calls }: RoomView, input: unknown): void {
+    const open_bytes = calls.reduce((sum, call) => sum + sizeOf(call), 0)
+    if (open_bytes + jsonBytes(input) <= MOST_OPEN_INPUTS_BYTES) return
+    const detail = `The inputs of the ${calls.length} open calls have ${open_bytes} bytes, and all may have ${MOST_OPEN_INPUTS_BYTES}: let some end first`
+    throw new ParleyError('OVERLOADED', { detail, open_bytes, most_bytes: MOST_OPEN_INPUTS_BYTES })
+  }
+
+  function sizeOf(call: CallView): number {
+    const known = sizes.get(call) ?? jsonBytes(call.input)
+    sizes.set(call, known)
+    return known
+  }
+
   return {
     kind: 'recorded',
     type: 'tool.call',
@@ -57,6 +81,7 @@ export function createCallTool({ limits, roomOf, toolsOf, faults }: CallToolDeps
       const { tool } = facts
       if (tool === undefined) return failed(call_id, name, 'TOOL_UNKNOWN', `The agent has no tool '${name}'`)
       if (facts.faults.length > 0) return failed(call_id, name, 'TOOL_INPUT_INVALID', sentence(facts.faults))
+      refuseWhenInputsAreFull(room, input)
       const asked_ms = timeout_ms ?? tool.timeout_ms ?? limits.call_timeout_ms
       const time_ms = Math.min(asked_ms, limits.call_timeout_max_ms, executionBoundOf(actor) ?? Number.POSITIVE_INFINITY)
       const { requires_approval, risk } = tool
@@ -84,6 +109,10 @@ function refuseWhenEndedOrFull(room: RoomView): void {
   refuseWhenEnded(room)
   if (room.calls.length >= MOST_OPEN_CALLS)
     throw new ParleyError('OVERLOADED', { detail: `${MOST_OPEN_CALLS} calls are open in this room` })
+}
+
+function jsonBytes(input: unknown): number {
+  return Buffer.byteLength(JSON.stringify(input ?? null))
 }
 
 /** Its own tools are no other agent's. */

@@ -119,13 +119,22 @@ export function createDispatch({ log, timers, clock, slots, forTool, sessionsOf,
     const agentOf = new Map(open.map(({ contract_id, agent_id }) => [contract_id, agent_id]))
     for (const [contract_id, agent_id] of agentOf) {
       // As the log has it: nobody of this node need be in the room, so what it knows of it may be old. Before a sweep all is compared.
-      const { room } = await (isSweep ? log.open(streamOf(contract_id)) : log.refresh(streamOf(contract_id)))
-      for (const call of room.calls) {
+      const stream = await (isSweep ? log.open(streamOf(contract_id)) : log.refresh(streamOf(contract_id)))
+      for (const { call_id } of stream.room.calls) {
+        // Looked at anew: while the one before left, it may have ended.
+        const call = stream.room.calls.find((one) => one.call_id === call_id)
+        if (call === undefined) continue
         const isWanted = call.state === 'running' ? !isSweep : hasRoom(agent_id)
-        if (isWanted) await send(contract_id, agent_id, { call, term: room.floor.term, full })
+        const sent = isWanted ? await send(contract_id, agent_id, { call, term: stream.room.floor.term, full }) : 'not now'
         if (call.cancel_requested && !isSweep) tellCancelHere(agent_id, call)
+        if (sent === 'here' && !isSweep) await drained(agent_id)
       }
     }
+  }
+
+  /** Inputs may be long and the agent's line slow: the next one is handed over when this one has left. */
+  async function drained(agent_id: string): Promise<void> {
+    await Promise.all(sessionsOf(agent_id).map(({ session }) => session.drained()))
   }
 
   /** Tells the session that has the call, or, before anyone has it, all that may have been sent it. */
