@@ -12,8 +12,7 @@ import { DONE, delta, type ModelStandIn, openStream, startModel } from './model-
 const SENTENCE = 'The lantern keeper climbs the tower at dusk.'
 const REPLY = `At dusk. [tower.md:3]`
 
-describe('docs-desk and kill -9', function () {
-  this.timeout(60_000)
+describe('docs-desk and kill -9', () => {
   let hub: HubProcess
   let model: ModelStandIn
   let folder: string

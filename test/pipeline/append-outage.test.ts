@@ -75,8 +75,7 @@ describe('the append without its database', () => {
     expect(await outcomeOf(say(log, stream, { key: 'x', decide }))).to.equal('CONTRACT_ENDED')
   })
 
-  it('[LOG-16] random cuts, two nodes, re-sent keys: nothing lost, nothing twice, one order', async function () {
-    this.timeout(60_000)
+  it('[LOG-16] random cuts, two nodes, re-sent keys: nothing lost, nothing twice, one order', async () => {
     const seed = seedOf('PARLEY_SEED')
     const random = createRandom(seed)
     const [log, other] = [rig.createLog(), rig.createLog({ publish: () => {} })]

@@ -20,8 +20,7 @@ async function violationsOf(page: Page): Promise<string[]> {
   return violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html}\n${failureSummary}`))
 }
 
-describe('console: for everyone', function () {
-  this.timeout(90_000)
+describe('console: for everyone', () => {
   let hub: TestHub
   let browser: Browser
   let contract_id: string

@@ -6,8 +6,7 @@ import { buildConsole, launchBrowser, signedIn, until } from './console-world.ts
 
 const PASSWORD = 'correct horse battery'
 
-describe('console: your account', function () {
-  this.timeout(60_000)
+describe('console: your account', () => {
   let hub: TestHub
   let browser: Browser
 

@@ -4,8 +4,7 @@ import { startHub, type TestHub } from '../../harness/hub.ts'
 import { api, type Person, signUp } from '../../harness/people.ts'
 import { buildConsole, launchBrowser, signedIn } from './console-world.ts'
 
-describe('console: agents and their keys', function () {
-  this.timeout(60_000)
+describe('console: agents and their keys', () => {
   let hub: TestHub
   let browser: Browser
 

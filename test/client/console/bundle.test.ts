@@ -6,9 +6,7 @@ import { buildConsole, DIST } from './console-world.ts'
 const JS_BYTES = 60 * 1_024
 const CSS_BYTES = 12 * 1_024
 
-describe('console: what is loaded', function () {
-  this.timeout(60_000)
-
+describe('console: what is loaded', () => {
   it('[CON-23] a first visit loads at most 60 KB of script and 12 KB of style, gzipped, and no zod', async () => {
     await buildConsole()
     const html = await readFile(`${DIST}/index.html`, 'utf8')

@@ -21,8 +21,7 @@ const corpus = [
 ]
 const hidden = 'invoice\u202Efdp.exe\u2066\u200F\u0007'
 
-describe('console: text that means harm', function () {
-  this.timeout(60_000)
+describe('console: text that means harm', () => {
   let hub: TestHub
   let browser: Browser
 

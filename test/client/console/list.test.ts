@@ -4,8 +4,7 @@ import { startHub, type TestHub } from '../../harness/hub.ts'
 import { openContract, signUp } from '../../harness/people.ts'
 import { buildConsole, launchBrowser, openRoom, signedIn, speaker, until } from './console-world.ts'
 
-describe('console: the list of rooms', function () {
-  this.timeout(60_000)
+describe('console: the list of rooms', () => {
   let hub: TestHub
   let browser: Browser
 

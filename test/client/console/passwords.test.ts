@@ -7,8 +7,7 @@ import { buildConsole, launchBrowser, openPage } from './console-world.ts'
 
 const PASSWORD = 'correct horse battery'
 
-describe('console: passwords', function () {
-  this.timeout(60_000)
+describe('console: passwords', () => {
   const clock = createManualClock()
   let hub: TestHub
   let browser: Browser

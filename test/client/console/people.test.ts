@@ -12,8 +12,7 @@ interface User {
   status: string
 }
 
-describe('console: people', function () {
-  this.timeout(60_000)
+describe('console: people', () => {
   let hub: TestHub
   let browser: Browser
 

@@ -4,8 +4,7 @@ import { startHub, type TestHub } from '../../harness/hub.ts'
 import { connectAgent, openContract, registerAgent, signUp } from '../../harness/people.ts'
 import { buildConsole, launchBrowser, openPage, openRoom, operatorOf, seqsOn, signedIn, speaker, until } from './console-world.ts'
 
-describe('console: a room', function () {
-  this.timeout(60_000)
+describe('console: a room', () => {
   let hub: TestHub
   let browser: Browser
 

@@ -3,8 +3,7 @@ import type { Browser } from 'playwright-core'
 import { startHub, type TestHub } from '../../harness/hub.ts'
 import { buildConsole, launchBrowser, openPage, signedIn, signInLink } from './console-world.ts'
 
-describe('console: sign-in', function () {
-  this.timeout(60_000)
+describe('console: sign-in', () => {
   let hub: TestHub
   let browser: Browser
 

@@ -6,8 +6,7 @@ import { buildConsole, launchBrowser, openRoom, seqsOn, signedIn, speaker, until
 
 const EVENTS = 600
 
-describe('console: a long timeline', function () {
-  this.timeout(90_000)
+describe('console: a long timeline', () => {
   let hub: TestHub
   let browser: Browser
   let contract_id: string

@@ -3,8 +3,7 @@ import { type Answer, DAY_MS, type IdentityHub, type Json, MINUTE_MS, NOBODY, st
 
 const NEW_PASSWORD = 'another horse, another battery'
 
-describe('invitations and password resets', function () {
-  this.timeout(60_000)
+describe('invitations and password resets', () => {
   let hub: IdentityHub
 
   before(async () => {

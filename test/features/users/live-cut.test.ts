@@ -16,8 +16,7 @@ interface Tokens {
   refresh_token: string
 }
 
-describe('the connections of a user whose sessions end', function () {
-  this.timeout(90_000)
+describe('the connections of a user whose sessions end', () => {
   const clock = createManualClock()
   let hub: TestHub
   let other: TestHub

@@ -3,8 +3,7 @@ import { type Credentials, type IdentityHub, type Json, MINUTE_MS, NOBODY, start
 
 const CHROME = 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36'
 
-describe('the sessions of a user', function () {
-  this.timeout(60_000)
+describe('the sessions of a user', () => {
   let hub: IdentityHub
 
   before(async () => {

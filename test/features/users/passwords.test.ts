@@ -4,8 +4,7 @@ import { type Credentials, type IdentityHub, PASSWORD, startIdentityHub } from '
 const NEW_PASSWORD = 'another horse, another battery'
 const CHANGE = { current_password: PASSWORD, new_password: NEW_PASSWORD }
 
-describe('changing a password', function () {
-  this.timeout(60_000)
+describe('changing a password', () => {
   let hub: IdentityHub
 
   before(async () => {

@@ -7,8 +7,7 @@ import { settledTrail, type TrailEvent } from '../audit/read-trail.ts'
 const PASSWORD = 'correct horse battery'
 const NEW_PASSWORD = 'another horse battery'
 
-describe('users in the audit trail', function () {
-  this.timeout(60_000)
+describe('users in the audit trail', () => {
   let hub: TestHub
 
   before(async () => {

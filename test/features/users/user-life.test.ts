@@ -1,8 +1,7 @@
 import { expect } from 'chai'
 import { type Answer, type IdentityHub, type Json, NOBODY, startIdentityHub } from '../identity/identity-hub.ts'
 
-describe('the users, as an operator sees them', function () {
-  this.timeout(60_000)
+describe('the users, as an operator sees them', () => {
   let hub: IdentityHub
 
   before(async () => {
