@@ -164,7 +164,7 @@ describe('problems', () => {
         expect(head?.headers.get(name), `${path} ${name}`).to.equal(get?.headers.get(name))
       }
     }
-    const refused = await fetch(`${hub.url}/agents`, { method: 'HEAD' })
+    const refused = await fetch(`${hub.url}/invitations`, { method: 'HEAD' })
     expect([refused.status, refused.headers.get('allow')]).to.deep.equal([405, 'POST, OPTIONS'])
     const options = await fetch(`${hub.url}/contracts`, { method: 'OPTIONS' })
     expect([options.status, options.headers.get('allow'), await options.text()]).to.deep.equal([204, 'POST, GET, HEAD, OPTIONS', ''])
