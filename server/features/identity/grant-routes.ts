@@ -1,7 +1,7 @@
 import { type By, type FlagRecords, http, type PermissionFlag } from '../../../shared/protocol/index.ts'
 import { byOf, system } from '../../core/access/principal.ts'
 import { askedBy } from '../../pipeline/audit.ts'
-import { etagOf, requireMatch } from '../../pipeline/http/conditional.ts'
+import { etagOfParts, requireSeen } from '../../pipeline/http/conditional.ts'
 import { pathId } from '../../pipeline/http/path-id.ts'
 import { principalOf, type Route, type RouteAnswer, type RouteRequest } from '../../pipeline/http/route.ts'
 import { parse } from '../../pipeline/parse.ts'
@@ -33,7 +33,7 @@ export function createGrantRoutes({ agents, grants, recordsOf }: GrantRouteDeps)
     const { _id } = await enter(request, ['owner', 'admin', 'staff'])
     const patch = parse(http['PUT /agents/:id/permissions'].body, request.body)
     await grants.change(_id, patch, {
-      seen: (permissions) => requireMatch(request.headers, etagOf(permissions)),
+      seen: (permissions) => requireSeen(request.headers, permissions),
       who: { by: byOf(principalOf(request)), asked: askedBy(request) },
     })
     return shown(await agents.find(_id))
@@ -43,7 +43,8 @@ export function createGrantRoutes({ agents, grants, recordsOf }: GrantRouteDeps)
     const { _id, permissions, granted_by, granted_at } = agent
     const set = granted_by && granted_at ? { set: { by: granted_by, at: granted_at.toISOString() } } : {}
     const flags = await recordsOf({ type: 'agent', id: _id }, (flag) => grantOf(agent, flag))
-    return { status: 200, body: { ...permissions, ...set, flags }, etag: etagOf(permissions) }
+    const body = { ...permissions, ...set, flags }
+    return { status: 200, body, etag: etagOfParts({ seen: permissions, whole: body }) }
   }
 
   return [

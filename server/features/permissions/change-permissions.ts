@@ -1,6 +1,6 @@
 import { ParleyError } from '../../../shared/protocol/index.ts'
 import type { RecordedCommand } from '../../pipeline/command.ts'
-import { etagOf, requireMatch } from '../../pipeline/http/conditional.ts'
+import { requireSeen } from '../../pipeline/http/conditional.ts'
 import { refuseWhenEnded } from '../rooms/index.ts'
 
 /** The requester or staff says what the contract permits. Refused when the flags are no longer those that were seen. */
@@ -10,7 +10,7 @@ export const permitContract: RecordedCommand<'contract.permit'> = {
   keyOf: ({ request_id }) => `permit:${request_id}`,
   decide: (room, { permissions, if_match }) => {
     refuseWhenEnded(room)
-    requireMatch(if_match === undefined ? {} : { 'if-match': if_match }, etagOf(room.permissions))
+    requireSeen(if_match === undefined ? {} : { 'if-match': if_match }, room.permissions)
     return { event: { type: 'permissions.changed', data: { of: 'contract', permissions: { ...room.permissions, ...permissions } } } }
   },
   ack: () => ({}),

@@ -1,7 +1,7 @@
 import { type By, http, type PermissionFlag, type RoomView } from '../../../shared/protocol/index.ts'
 import { authorize } from '../../core/access/authorize.ts'
 import { inForce } from '../../core/access/permit.ts'
-import { etagOf } from '../../pipeline/http/conditional.ts'
+import { etagOfParts } from '../../pipeline/http/conditional.ts'
 import { pathId } from '../../pipeline/http/path-id.ts'
 import { principalOf, type Route, type RouteRequest } from '../../pipeline/http/route.ts'
 import type { Log } from '../../pipeline/log/log.ts'
@@ -34,14 +34,15 @@ export function permissionRoutes({ log, record, uses }: { log: Log; record: Reco
     return shown(contract_id, room)
   }
 
-  /** The version is that of the flags alone: what used one last is no reason to refuse a change. */
+  /** A change must have seen the flags alone: what used one last is no reason to refuse it. */
   async function shown(contract_id: string, room: RoomView) {
     const { grants, set } = room.access ?? {}
     const opened = await openedBy(contract_id)
     const grantOf = (flag: PermissionFlag) => set?.contract?.[flag] ?? opened
     const flags = await uses.records({ type: 'contract', id: contract_id }, grantOf)
     const more = { ...(grants ? { agent: grants } : {}), ...(set ? { set } : {}), flags }
-    return { status: 200, body: { ...room.permissions, in_force: inForce(room), ...more }, etag: etagOf(room.permissions) }
+    const body = { ...room.permissions, in_force: inForce(room), ...more }
+    return { status: 200, body, etag: etagOfParts({ seen: room.permissions, whole: body }) }
   }
 
   /** What nobody changed is as the contract was opened with. */

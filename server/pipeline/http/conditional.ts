@@ -9,6 +9,20 @@ export function etagOf(representation: unknown): string {
 }
 
 /**
+ * The validator of what is shown beside what can be changed: it is another when anything of the whole is, so that nobody is told 304 of
+ * what has changed, and its first part is that of what a change must have seen (`requireSeen`).
+ */
+export function etagOfParts({ seen, whole }: { seen: unknown; whole: unknown }): string {
+  return `${etagOf(seen).slice(0, -1)}.${etagOf(whole).slice(1)}`
+}
+
+/** `If-Match` by the first part of an `etagOfParts`: what else is shown is no reason to refuse a change. */
+export function requireSeen({ 'if-match': given }: Pick<IncomingHttpHeaders, 'if-match'>, seen: unknown): void {
+  if (given === undefined) return
+  requireMatch({ 'if-match': given.replaceAll(/\.[\w-]+"/g, '"') }, etagOf(seen))
+}
+
+/**
  * `If-Match` before a change: PRECONDITION_FAILED when what the caller has seen is no longer there, PRECONDITION_REQUIRED when the
  * header is required and missing. The change itself must still be one conditional update, for another may come in between.
  */

@@ -118,7 +118,7 @@ export const agentHttp = {
   'GET /agents/:id/permissions': {
     who: 'the agent, its owner, staff',
     about:
-      'what it may do at most; under `flags` who set each, when, what used it last, what was refused; the `ETag` is of the flags alone',
+      'what it may do at most; under `flags` who set each, when, what used it last, what was refused; `If-Match` goes by the flags alone',
     versioned: true,
     refuses: ['PERMISSION_DENIED'],
     answer: grantedSchema,

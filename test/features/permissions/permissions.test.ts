@@ -136,6 +136,31 @@ describe('permissions', () => {
     }
   })
 
+  it('[PERM-12] the ETag is of all that is shown, so that nobody gets 304 for what has changed, and If-Match goes by the flags alone', async () => {
+    const get = async (path: string, tag = '') => {
+      const headers = { authorization: `Bearer ${stage.hub.operator_token}`, ...(tag ? { 'if-none-match': tag } : {}) }
+      const response = await fetch(stage.hub.url + path, { headers })
+      const text = await response.text()
+      return { status: response.status, etag: response.headers.get('etag') ?? '', body: (text === '' ? {} : JSON.parse(text)) as Flags }
+    }
+    await put(ofContract(), stage.requester, { can_access_web: true })
+    const seen = { [ofContract()]: await get(ofContract()), [ofAgent()]: await get(ofAgent()) }
+    // Of the contract what is in force, of the agent who set it.
+    await put(ofAgent(), owner, { can_access_web: true })
+    await put(ofAgent(), owner, { can_access_web: false })
+    await put(ofAgent(), staff(), { can_access_web: false })
+    for (const [path, { etag, body }] of Object.entries(seen)) {
+      const now = await get(path, etag)
+      expect(now.status, path).to.equal(200)
+      expect(now.body, path).to.not.deep.equal(body)
+      expect(now.etag, path).to.not.equal(etag)
+      expect((await get(path, now.etag)).status, path).to.equal(304)
+      // The flags themselves are what they were.
+      expect((await put(path, staff(), { can_run_code_sandbox: true }, etag)).status, path).to.equal(200)
+      expect((await put(path, staff(), { can_run_code_sandbox: false }, etag)).status, path).to.equal(412)
+    }
+  })
+
   it('[PERM-7] evidence needs can_read_attachments, and the scope of the key', async () => {
     const evidence = ['019a0000-0000-7000-8000-000000000001']
     expect(await say('one', { evidence })).to.have.nested.property('error.facts.permission', 'can_read_attachments')
