@@ -14,7 +14,7 @@ interface SnapshotDocument {
 }
 
 /** Grows with every change of the view or of `evolve`: what an older hub folded is then folded anew. */
-const SHAPE = 3
+const SHAPE = 4
 
 export interface Snapshot {
   seq: number
