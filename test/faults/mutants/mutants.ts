@@ -1,4 +1,8 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+
+const project = fileURLToPath(new URL('../../..', import.meta.url))
 
 /** A way to break the server: one piece of one file, replaced as it is loaded. Nothing in the server knows of it. */
 interface Mutant {
@@ -10,7 +14,7 @@ interface Mutant {
 export const mutants = {
   /** Says that it is committed, and means to write it a minute later. */
   'acknowledges before it commits': {
-    file: '/server/pipeline/event-store.ts',
+    file: '/server/pipeline/store/event-store.ts',
     find: 'await answered(collection.insertMany(documents, { ordered: true, writeConcern: committed }))',
     replace: 'setTimeout(() => void collection.insertMany(documents, { ordered: true }).catch(() => undefined), 60_000)',
   },
@@ -36,5 +40,7 @@ export type MutantName = keyof typeof mutants
 /** What a hub process needs in its environment to be the mutant. */
 export function mutantEnv(name: MutantName): Record<string, string> {
   const hook = fileURLToPath(new URL('mutate.ts', import.meta.url))
+  // A file that was moved would never be replaced, and the mutant be right.
+  if (!existsSync(join(project, mutants[name].file))) throw new Error(`there is no ${mutants[name].file}`)
   return { NODE_OPTIONS: `--import=${hook}`, PARLEY_TEST_MUTANT: JSON.stringify(mutants[name]) }
 }

@@ -35,7 +35,7 @@ export function openApiDocument({
     paths[path] ??= {}
     const name = `${route.method} ${route.path}`
     const row = rows[name]
-    if (row === undefined) throw new Error(`shared/protocol/http.ts has no row for ${name}`)
+    if (row === undefined) throw new Error(`shared/protocol/http has no row for ${name}`)
     paths[path][route.method.toLowerCase()] = operationOf(route, { row, refusals })
   }
   const shared: Record<string, unknown> = { Problem: problemSchema() }
