@@ -22,7 +22,13 @@ export interface SystemFrames {
   'call.abandon': { contract_id: string; call_id: string }
   'agent.mark_unhealthy': { contract_id: string; agent_id: string; session_id: string; since: string }
   'agent.mark_recovered': { contract_id: string; agent_id: string; session_id: string; since: string }
-  'contract.permit': { contract_id: string; permissions: Partial<Permissions>; request_id: string; if_match?: string }
+  'contract.permit': {
+    contract_id: string
+    permissions: Partial<Permissions>
+    request_id: string
+    if_match?: string
+    if_none_match?: string
+  }
   'agent.grant': { contract_id: string; agent_id: string; permissions: Permissions; version: number; granted_by: By }
   'key.end': { contract_id: string; agent_id: string; key_id: string; reason: KeyEndReason }
 }

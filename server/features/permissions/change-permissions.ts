@@ -8,9 +8,9 @@ export const permitContract: RecordedCommand<'contract.permit'> = {
   kind: 'recorded',
   type: 'contract.permit',
   keyOf: ({ request_id }) => `permit:${request_id}`,
-  decide: (room, { permissions, if_match }) => {
+  decide: (room, { permissions, if_match, if_none_match }) => {
     refuseWhenEnded(room)
-    requireSeen(if_match === undefined ? {} : { 'if-match': if_match }, room.permissions)
+    requireSeen({ 'if-match': if_match, 'if-none-match': if_none_match }, room.permissions)
     return { event: { type: 'permissions.changed', data: { of: 'contract', permissions: { ...room.permissions, ...permissions } } } }
   },
   ack: () => ({}),

@@ -27,8 +27,9 @@ export function permissionRoutes({ log, record, uses }: { log: Log; record: Reco
   async function change(request: RouteRequest) {
     const { contract_id } = await enter(request)
     const permissions = parse(http['PUT /contracts/:id/permissions'].body, request.body)
-    const if_match = request.headers['if-match']
-    const frame = { contract_id, permissions, request_id: request.new_id, ...(if_match === undefined ? {} : { if_match }) }
+    const { 'if-match': if_match, 'if-none-match': if_none_match } = request.headers
+    const conditions = { ...(if_match === undefined ? {} : { if_match }), ...(if_none_match === undefined ? {} : { if_none_match }) }
+    const frame = { contract_id, permissions, request_id: request.new_id, ...conditions }
     await record(permitContract, frame, principalOf(request))
     const { room } = await log.open(streamOf(contract_id))
     return shown(contract_id, room)

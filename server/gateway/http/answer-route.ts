@@ -91,7 +91,7 @@ function subjectOf({ path }: Route): string {
 }
 
 async function send(
-  { method }: Route,
+  { method, access }: Route,
   { request, response, answer, clock }: { request: Request; response: Response; answer: RouteAnswer; clock: Clock },
 ): Promise<void> {
   const { status, body, headers, text, lines, etag } = answer
@@ -101,6 +101,8 @@ async function send(
     if (name === 'Set-Cookie') response.append(name, value)
     else response.set(name, value)
   }
+  // Who may read it is asked each time: no cache on the way, nor the reader's own, answers in the hub's place.
+  if (etag === undefined && access !== 'public' && !response.hasHeader('Cache-Control')) response.set('Cache-Control', 'no-store')
   if (etag !== undefined) {
     // Kept by its reader only, and asked for again each time: it may have become another's business meanwhile.
     response.set({ ETag: etag, 'Cache-Control': headers?.['Cache-Control'] ?? 'private, no-cache' })

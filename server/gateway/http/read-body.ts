@@ -11,7 +11,8 @@ export function createReadBody({ largest_body, most_depth }: { largest_body: num
     await new Promise<void>((resolve, reject) => {
       parseJson(request, response, (error?: unknown) => (error === undefined ? resolve() : reject(error)))
     })
-    const body: unknown = request.body
+    // Express reads an empty body as `{}`: to put nothing in the place of something is never meant.
+    const body: unknown = request.method === 'PUT' && request.headers['content-length'] === '0' ? undefined : request.body
     const fault = body === undefined ? undefined : jsonFault(body, most_depth)
     if (fault !== undefined) throw new ParleyError('REQUEST_INVALID', { errors: [fault] })
     return body

@@ -1,7 +1,9 @@
 import { hash } from 'node:crypto'
-import type { IncomingHttpHeaders } from 'node:http'
 import { ParleyError } from '../../../shared/protocol/index.ts'
 import { canonicalJson } from '../../../shared/rules/canonical-json.ts'
+
+/** What a request says of the version that it is about. */
+export type Conditions = { [Name in 'if-match' | 'if-none-match']?: string | undefined }
 
 /** The strong validator of a representation (RFC 9110, 8.8): the same for the same content, on every node. */
 export function etagOf(representation: unknown): string {
@@ -17,16 +19,18 @@ export function etagOfParts({ seen, whole }: { seen: unknown; whole: unknown }):
 }
 
 /** `If-Match` by the first part of an `etagOfParts`: what else is shown is no reason to refuse a change. */
-export function requireSeen({ 'if-match': given }: Pick<IncomingHttpHeaders, 'if-match'>, seen: unknown): void {
-  if (given === undefined) return
-  requireMatch({ 'if-match': given.replaceAll(/\.[\w-]+"/g, '"') }, etagOf(seen))
+export function requireSeen(headers: Conditions, seen: unknown): void {
+  const first = (given: string | undefined) => given?.replaceAll(/\.[\w-]+"/g, '"')
+  requireMatch({ 'if-match': first(headers['if-match']), 'if-none-match': first(headers['if-none-match']) }, etagOf(seen))
 }
 
 /**
  * `If-Match` before a change: PRECONDITION_FAILED when what the caller has seen is no longer there, PRECONDITION_REQUIRED when the
- * header is required and missing. The change itself must still be one conditional update, for another may come in between.
+ * header is required and missing. `If-None-Match` refuses a change of what is there, or there in that version (RFC 9110, 13.1.2). The change itself must still be one conditional update, for another may come in between.
  */
-export function requireMatch({ 'if-match': given }: IncomingHttpHeaders, etag: string, { required = false } = {}): void {
+export function requireMatch(headers: Conditions, etag: string, { required = false } = {}): void {
+  if (isFresh(headers, etag)) throw new ParleyError('PRECONDITION_FAILED', { etag })
+  const given = headers['if-match']
   if (given === undefined) {
     if (required) throw new ParleyError('PRECONDITION_REQUIRED')
     return
@@ -37,7 +41,7 @@ export function requireMatch({ 'if-match': given }: IncomingHttpHeaders, etag: s
 }
 
 /** Whether the reader's copy is fresh (`If-None-Match`, by weak comparison). A header that is none is passed over: the answer is only longer. */
-export function isFresh({ 'if-none-match': given }: IncomingHttpHeaders, etag: string): boolean {
+export function isFresh({ 'if-none-match': given }: Conditions, etag: string): boolean {
   if (given === undefined) return false
   return given.trim() === '*' || [...given.matchAll(TAG)].some(([tag]) => tag.replace(/^W\//, '') === etag)
 }

@@ -56,6 +56,30 @@ describe('conditional requests', () => {
     expect(outcome(undefined, { required: true })).to.equal('PRECONDITION_REQUIRED')
   })
 
+  it('[HTTP-12] If-None-Match refuses a change of what is there, by * or by its version, and lets through one of another', async () => {
+    const { contract_id, requester } = await openContract(hub)
+    const headers = { authorization: `Bearer ${requester.bearer}`, 'content-type': 'application/json' }
+    const path = `${hub.url}/contracts/${contract_id}/permissions`
+    const put = async (given: string) => {
+      const body = JSON.stringify({ can_access_web: true })
+      return (await fetch(path, { method: 'PUT', headers: { ...headers, 'if-none-match': given }, body })).status
+    }
+    const etag = (await fetch(path, { headers })).headers.get('etag') ?? ''
+    for (const given of ['*', etag, `"x", W/${etag}`]) expect(await put(given), given).to.equal(412)
+    expect(await put('"x"')).to.equal(200)
+    expect(await put(etag), 'it is another now').to.equal(200)
+    expect((await fetch(path, { method: 'PUT', headers, body: '' })).status, 'nothing to put').to.equal(400)
+  })
+
+  it('[HTTP-37] what only some may read is kept by no cache, unless it has a version to ask by', async () => {
+    const { contract_id, requester } = await openContract(hub)
+    const headers = { authorization: `Bearer ${requester.bearer}` }
+    const kept = async (path: string) => (await fetch(hub.url + path, { headers })).headers.get('cache-control')
+    for (const path of ['/contracts', `/contracts/${contract_id}/events`, '/me']) expect(await kept(path), path).to.equal('no-store')
+    for (const path of [`/contracts/${contract_id}`, `/contracts/${contract_id}/permissions`])
+      expect(await kept(path), path).to.equal('private, no-cache')
+  })
+
   it('[HTTP-13] a merge patch does what the examples of RFC 7396 say', () => {
     const examples: [unknown, unknown, unknown][] = [
       [{ a: 'b' }, { a: 'c' }, { a: 'c' }],
