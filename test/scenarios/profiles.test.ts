@@ -139,6 +139,25 @@ describe('profiles of keys, at work', () => {
     await until('the next one is sent', () => heard.includes(next.call_id))
   })
 
+  it('[PROF-14] what follows from a call, done once more when it has started, does not give it more time', async () => {
+    const slow = await bounded({ max_execution_seconds: 10 }, [shout])
+    const deadline = new Date(stage.clock.now() + 10_000).toISOString()
+    const { call_id, seq } = await ask('one')
+    await slow.next('core.tool.call')
+    await slow.must('agent.tool.stream', { call_id, seq: 1, chunk: 'HEL' })
+    await stage.human.event(stage.contract_id, 'call.started')
+    await settled(stage)
+    const database = await openDatabaseOf(stage.hub)
+    const place = { stream: `contract:${stage.contract_id}`, seq }
+    const events = database.collection('events')
+    // As a hub leaves it that dies behind its work, and before it has said so.
+    await events.updateOne(place, { $set: { pending: ['react'] } })
+    stage.clock.advance(5_000)
+    await until('it was done again', async () => (await events.findOne(place))?.['pending'] === undefined)
+    await database.close()
+    expect(await dueAt(stage, `timeout:${call_id}`)).to.equal(deadline)
+  })
+
   it('[PROF-6] a call has the time that the key of its session gives it, from its start on, and ends then', async () => {
     const slow = await bounded({ max_execution_seconds: 10 }, [shout])
     const asked_ms = stage.clock.now()

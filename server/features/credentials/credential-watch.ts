@@ -28,12 +28,19 @@ export function createCredentialWatch({ cutHere, sessionsHere, tellPeers, lookUp
     const open = sessionsHere(principal_id)
     if (open.length === 0) return
     const found = await lookUp(open.map(({ principal }) => principal))
+    const troubles: unknown[] = []
     for (const session of open) {
       const { id: holder, credential } = session.principal
       const { ended, expires_at_ms } = found.get(credential?.id ?? '') ?? {}
-      if (ended !== undefined && credential !== undefined) await end({ principal_id: holder, credential_id: credential.id, ...ended })
-      else if (expires_at_ms !== undefined) session.expireAt(expires_at_ms)
+      try {
+        if (ended !== undefined && credential !== undefined) await end({ principal_id: holder, credential_id: credential.id, ...ended })
+        else if (expires_at_ms !== undefined) session.expireAt(expires_at_ms)
+      } catch (cause) {
+        // The others' must not live on for it.
+        troubles.push(cause)
+      }
     }
+    if (troubles.length > 0) throw new AggregateError(troubles, 'rooms were not folded up to the end of a credential')
   }
 
   async function end(cut: Cut): Promise<void> {

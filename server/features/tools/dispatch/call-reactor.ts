@@ -45,6 +45,8 @@ export function createCallReactor({ log, timers, clock, limits, dispatch, cancel
         await armTimeout(contract_id, agent_id, { call_id, deadline })
         // As it stands now: by the time a crash is made good, it may have ended.
         const call = await settleIfOver(stream, call_id)
+        // Who took it up may have less time than was asked for: a second try of this must not give it back.
+        if (call !== undefined && call.deadline !== deadline) await armTimeout(contract_id, agent_id, call)
         if (call !== undefined) await dispatch.sendAnywhere(contract_id, agent_id, { call, term: room.floor.term })
         return
       }
