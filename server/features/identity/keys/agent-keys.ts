@@ -122,8 +122,9 @@ export function createAgentKeys({ model: { agentKeys }, register, uses, secrets,
       if (!isOurs) await endOthers(old, id, who)
       const kept = await keep(row, { again })
       const rotated = entry('rotated', now(), who.by, { reason, key_id: id })
+      // What is there stays: the key that it was rotated to before may have been used in this very moment, and its grace begun.
       const unlinked = { _id: old._id, 'rotated_to.key_id': { $ne: id } }
-      await agentKeys.updateOne(unlinked, { $set: { rotated_to: { key_id: id } }, $push: { history: rotated } })
+      await agentKeys.updateOne(unlinked, { $set: { 'rotated_to.key_id': id }, $push: { history: rotated } })
       if (grace_ms === 0 && old.status === 'active')
         await endings.close(old, { reason: 'rotated', why: reason, by: who.by, keepsOne: false })
       return kept
