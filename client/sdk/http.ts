@@ -62,17 +62,16 @@ export function createHttp({ url, key, token }: Pick<ConnectOptions, 'key' | 'to
 
 async function refusalOf(response: Response): Promise<RefusedError> {
   const body: unknown = await response.json().catch(() => undefined)
-  const retry_after_ms = pauseOf(response.headers.get('retry-after'))
-  const asked = retry_after_ms === undefined ? {} : { retry_after_ms }
-  if (isRefusal(body)) return new RefusedError({ ...body, facts: { ...asked, ...body.facts } })
-  return ownRefusal('ANSWER_INVALID', `${response.url} answered ${response.status}`, { facts: asked })
+  const facts = pauseOf(response.headers.get('retry-after'))
+  if (isRefusal(body)) return new RefusedError({ ...body, facts: { ...facts, ...body.facts } })
+  return ownRefusal('ANSWER_INVALID', `${response.url} answered ${response.status}`, { facts })
 }
 
 /** The hub names the pause in `facts`; what stands in front of it has the header alone (RFC 9110, 10.2.3): seconds, or a moment. */
-function pauseOf(header: string | null): number | undefined {
-  if (header === null) return undefined
-  const ms = /^\d+$/.test(header.trim()) ? Number(header) * 1_000 : Date.parse(header) - Date.now()
-  return Number.isFinite(ms) ? Math.max(ms, 0) : undefined
+function pauseOf(header: string | null): Record<string, unknown> {
+  const seconds = Number(header)
+  const ms = Number.isNaN(seconds) ? Date.parse(String(header)) - Date.now() : seconds * 1_000
+  return header === null || Number.isNaN(ms) ? {} : { retry_after_ms: Math.max(ms, 0) }
 }
 
 export async function resolveCredential(credential: ConnectOptions['key']): Promise<string | undefined> {

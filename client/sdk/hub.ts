@@ -164,12 +164,11 @@ export class HubSession implements Hub {
 
   /** Another connection took the session over: this one stays deaf until it has one of its own. Both may be right, so neither takes it back. */
   readonly #ask: Ask = async (frame, payload) => {
-    const { connection } = this.link
     try {
       return await this.link.ask(frame, payload)
     } catch (thrown) {
-      const isTaken = thrown instanceof RefusedError && thrown.code === 'HELLO_REQUIRED' && this.#session_id !== undefined
-      if (isTaken && connection === this.link.connection) {
+      // Of several that are refused the first is enough.
+      if (thrown instanceof RefusedError && thrown.code === 'HELLO_REQUIRED' && this.#session_id) {
         this.#session_id = undefined
         this.#report({ during: 'session', error: thrown })
         this.link.reconnect()

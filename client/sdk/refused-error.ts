@@ -6,16 +6,16 @@ type Retry = Refusal['retry']
 const ownRefusals = {
   NOT_CONNECTED: { retry: 'later', title: 'There is no connection to the hub', fix: 'Wait for the state `live`.' },
   NO_ANSWER: { retry: 'later', title: 'The hub did not acknowledge in time', fix: 'Send the same again, with the same key.' },
-  ANSWER_INVALID: { retry: 'later', title: 'The answer is not of this protocol', fix: 'Check that `url` is the address of a hub.' },
+  ANSWER_INVALID: { retry: 'later', title: 'The answer is not of this protocol', fix: 'Check that `url` is a hub.' },
   UNREACHABLE: { retry: 'later', title: 'The hub cannot be reached', fix: 'Check the address, and that the hub is running.' },
-  HUB_CLOSED: { retry: 'never', title: 'The connection was closed', fix: 'Connect again; what was not acknowledged is in the storage.' },
-  CREDENTIALS_ENDED: { retry: 'never', title: 'The credentials are no longer valid', fix: 'Connect again with new credentials.' },
-  CLOSED_FOR_GOOD: { retry: 'never', title: 'The hub closed the connection for good', fix: 'Read `detail`; do not come back unchanged.' },
+  HUB_CLOSED: { retry: 'never', title: 'The connection was closed', fix: 'Connect again; the storage has what was not acknowledged.' },
+  CREDENTIALS_ENDED: { retry: 'never', title: 'The credentials have ended', fix: 'Connect again with new credentials.' },
+  CLOSED_FOR_GOOD: { retry: 'never', title: 'The hub closed it for good', fix: 'Read `detail`; do not come back unchanged.' },
   ROOM_LEFT: { retry: 'never', title: 'The room was left', fix: 'Join the room again.' },
-  ROOM_RESET: { retry: 'never', title: "The room's log was replaced", fix: 'Read the room to see whether it happened; ask again if not.' },
+  ROOM_RESET: { retry: 'never', title: "The room's log was replaced", fix: 'Read the room; ask again if it did not happen.' },
   STREAM_INCOMPLETE: {
     retry: 'never',
-    title: 'Chunks were sent while there was no connection, and the hub no longer gives them',
+    title: 'Chunks were missed, and the hub no longer gives them',
     fix: 'Use `result()`: the output is whole.',
   },
 } as const satisfies Record<string, { retry: Retry; title: string; fix: string }>

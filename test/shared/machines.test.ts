@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { type CallState, callStates, contractStates } from '../../shared/protocol/index.ts'
-import { type CallMove, callMachine, callMoves } from '../../shared/rules/call-machine.ts'
+import { type CallMove, callMachine, callMoves, callStateAfter } from '../../shared/rules/call-machine.ts'
 import { contractMachine } from '../../shared/rules/contract-machine.ts'
 import { isFinal, next } from '../../shared/rules/machine.ts'
 import { readVectors } from './read-vectors.ts'
@@ -24,6 +24,16 @@ describe('state machines', () => {
   it('[VEC-7] every state of a call is in the sample data, and which event makes which move', () => {
     expect(Object.keys(table)).to.deep.equal([...callStates])
     expect(callMoves).to.deep.equal(events)
+  })
+
+  it('[VEC-7] an event of a call is named for the state that it leads to', () => {
+    for (const [type, move] of Object.entries(callMoves))
+      expect(
+        callStates.map((state) => next(callMachine, state, move)),
+        type,
+      ).to.include(callStateAfter(type))
+    expect(callStateAfter('call.requested')).to.equal('requested')
+    for (const type of ['call.cancel_requested', 'message.posted', 'call.toString']) expect(callStateAfter(type), type).to.equal(undefined)
   })
 
   it('[RULE-10] a state is final when no move leads out of it', () => {

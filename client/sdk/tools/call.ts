@@ -1,5 +1,5 @@
 import type { WireEvent } from '../../../shared/protocol/index.ts'
-import { callStateAfter, hasCallStateAfter } from '../../../shared/rules/call-machine.ts'
+import { callStateAfter } from '../../../shared/rules/call-machine.ts'
 import { ownRefusal, RefusedError, toError } from '../refused-error.ts'
 import type { ChunkSink } from '../room/room-sync.ts'
 import type { Call, EventsOptions, RoomEvent } from '../types.ts'
@@ -87,7 +87,7 @@ type OutcomeEvent = Extract<WireEvent, { data: { call_id: string } }>
 
 /** Where the event brought its call, when that is for good. */
 function endOf({ type }: WireEvent): CallOutcome | 'succeeded' | undefined {
-  const state = hasCallStateAfter(type) ? callStateAfter[type] : 'requested'
+  const state = callStateAfter(type)
   return state === 'requested' || state === 'approved' || state === 'running' ? undefined : state
 }
 

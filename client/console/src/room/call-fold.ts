@@ -1,5 +1,5 @@
 import type { By, CallError, CallState, RecordedEvent, StreamSeal } from '../../../../shared/protocol/index.ts'
-import { callMachine, callStateAfter, hasCallStateAfter } from '../../../../shared/rules/call-machine.ts'
+import { callMachine, callStateAfter } from '../../../../shared/rules/call-machine.ts'
 import { isFinal } from '../../../../shared/rules/machine.ts'
 
 export type CallEvent = Extract<RecordedEvent, { data: { call_id: string } }>
@@ -26,7 +26,7 @@ export interface CallFold {
 }
 
 export function isCallEvent(event: { type: string }): event is CallEvent {
-  return event.type === 'call.cancel_requested' || hasCallStateAfter(event.type)
+  return event.type === 'call.cancel_requested' || callStateAfter(event.type) !== undefined
 }
 
 export function isEnded({ state }: { state: CallState }): boolean {
@@ -40,7 +40,7 @@ export function foldCall(call: CallFold | undefined, event: CallEvent): CallFold
   }
   // The hub records one outcome; whatever might follow it changes nothing.
   if (isEnded(before)) return { ...before, last: event.seq }
-  const moved: CallFold = { ...before, last: event.seq, state: hasCallStateAfter(event.type) ? callStateAfter[event.type] : before.state }
+  const moved: CallFold = { ...before, last: event.seq, state: callStateAfter(event.type) ?? before.state }
   if (isEnded(moved)) moved.ended_at = event.at
   return { ...moved, ...detailsOf(event, moved) }
 }
