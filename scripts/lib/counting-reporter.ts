@@ -10,6 +10,8 @@ export interface Report {
   failures: string[]
 }
 
+const LOOK_AFTER_MS = 5_000
+
 /** Mocha's own `spec` report, and a `Report` in the file named by `--reporter-option counts=<file>`, kept up to date test by test. */
 export default class CountingReporter extends mocha.reporters.Spec {
   // A default export, for mocha loads a reporter so.
@@ -35,8 +37,26 @@ export default class CountingReporter extends mocha.reporters.Spec {
       report.ended = true
       report.running = null
       write()
+      // Held by nothing itself, so it runs only where something else is.
+      setTimeout(() => console.error(`note: still open: ${whatIsOpen().join(', ')}`), LOOK_AFTER_MS).unref()
     })
   }
 }
 
 const firstLine = (error: unknown): string => String(error instanceof Error ? error.message : error).split('\n', 1)[0] ?? ''
+
+/** What keeps this process alive: by kind, and where node's own list says more, to whom a socket leads and what a child was started as. */
+function whatIsOpen(): string[] {
+  const { _getActiveHandles: list } = process as { _getActiveHandles?(): unknown[] }
+  const known = (list?.() ?? []).map((handle) => {
+    const { remotePort, localPort, spawnargs } = pick(handle)
+    return [Object(handle).constructor.name, spawnargs?.join(' '), localPort && `from ${localPort}`, remotePort && `to ${remotePort}`]
+      .filter(Boolean)
+      .join(' ')
+  })
+  return [...process.getActiveResourcesInfo(), ...known]
+}
+
+function pick(handle: unknown): { remotePort?: number; localPort?: number; spawnargs?: string[] } {
+  return typeof handle === 'object' && handle !== null ? (handle as ReturnType<typeof pick>) : {}
+}

@@ -52,6 +52,16 @@ describe('scripts/test', () => {
       expect(await run({ tests: passing, args: [typo] }), typo).to.deep.equal({ code: 1, last: '0 passed, 1 failed' })
   })
 
+  it('[HOUSE-20] ends behind the report where a test left something open, and says what', async () => {
+    const left = "import { createServer } from 'node:net'\nit('a', () => void createServer().listen(0, '127.0.0.1'))\n"
+    const program = runProgram({ command: process.execPath, args: ['scripts/test.ts', 'test/a.test.ts'], cwd: projectOf({ tests: left }) })
+    expect(await program.ended, program.said()).to.equal(0)
+    expect(program.said())
+      .to.match(/note: still open: .*TCPServerWrap.*Server/)
+      .and.to.include('so mocha was ended behind its report')
+    expect(program.printed().trimEnd().split('\n').at(-1)).to.equal('1 passed, 0 failed')
+  })
+
   it('[HOUSE-17] takes mocha with it when it is told to end', async () => {
     const folder = projectOf({
       tests: "it('waits', () => new Promise(() => { console.log('mocha ' + process.pid + '.'); setInterval(() => {}, 1000) }))",
