@@ -125,6 +125,8 @@ export function openClient({ url }: Pick<Reach, 'url'>, auth: object, options: R
         watchers.delete(watch)
         reject(new Error(`waited in vain for ${what}; was told ${JSON.stringify(told.slice(-15)).slice(0, 3_000)}`))
       }, PATIENCE_MS)
+      // Of two things that are waited for together one may never come: it must not keep the run from ending.
+      timer.unref()
       watchers.add(watch)
       watch()
     })
