@@ -8,6 +8,8 @@ export interface Report {
   ended: boolean
   running: string | null
   failures: string[]
+  /** What kept the process alive some seconds behind the end. */
+  open: string[]
 }
 
 const LOOK_AFTER_MS = 5_000
@@ -19,7 +21,7 @@ export default class CountingReporter extends mocha.reporters.Spec {
     super(runner, options)
     const file: unknown = options.reporterOptions?.counts
     if (typeof file !== 'string') throw new Error('counting-reporter: say --reporter-option counts=<file>')
-    const report: Report = { passed: 0, failed: 0, ended: false, running: null, failures: [] }
+    const report: Report = { passed: 0, failed: 0, ended: false, running: null, failures: [], open: [] }
     const write = () => {
       report.passed = this.stats.passes
       report.failed = this.stats.failures + this.stats.pending
@@ -38,7 +40,10 @@ export default class CountingReporter extends mocha.reporters.Spec {
       report.running = null
       write()
       // Held by nothing itself, so it runs only where something else is.
-      setTimeout(() => console.error(`note: still open: ${whatIsOpen().join(', ')}`), LOOK_AFTER_MS).unref()
+      setTimeout(() => {
+        report.open = whatIsOpen()
+        write()
+      }, LOOK_AFTER_MS).unref()
     })
   }
 }

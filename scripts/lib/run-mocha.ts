@@ -15,8 +15,8 @@ export interface Counts {
 const EVERY_TEST = 'test/**/*.test.ts'
 // Far above the whole suite's time; a hung run ends as a failure while the CI still waits.
 const RUN_LIMIT_MS = 17 * 60_000
-// After the report nothing is run any more: what is still open then, which the reporter names, only keeps the process alive.
-const EXIT_LIMIT_MS = 10_000
+// After the last test only hooks' leftovers are closed; what is still open then keeps the process alive for ever.
+const EXIT_LIMIT_MS = 12_000
 const POLL_MS = 500
 const ENDING = ['SIGTERM', 'SIGHUP'] as const
 
@@ -84,10 +84,17 @@ function run({ project, args, countsFile }: { project: string; args: string[]; c
     }
     mocha.once('error', (error) => end(`mocha could not be started (${error.message})`))
     mocha.once('exit', (code, signal) => {
-      if (isLeftOpen) console.error('note: the tests left something open, so mocha was ended behind its report')
-      end(fault ?? endFault({ countsFile, ending: isLeftOpen ? 0 : (signal ?? code) }))
+      end(fault ?? (isLeftOpen ? leftFault(countsFile) : endFault({ countsFile, ending: signal ?? code })))
     })
   })
+}
+
+/** What the tests left is their fault. A process that has nothing open, and hangs while it exits, is told of and ended. */
+function leftFault(countsFile: string): string | null {
+  const { open } = readReport(countsFile)
+  if (open.length > 0) return `the tests left something open, so mocha did not end: ${open.join(', ')}`
+  console.error('note: mocha had nothing open behind its report and did not exit, so it was ended')
+  return null
 }
 
 function endFault({ countsFile, ending }: { countsFile: string; ending: string | number | null }): string | null {
@@ -98,7 +105,7 @@ function endFault({ countsFile, ending }: { countsFile: string; ending: string |
 
 /** What our own reporter wrote last, or nothing when it came to no report. */
 const readReport = (file: string): Report =>
-  existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : { passed: 0, failed: 0, ended: false, running: null, failures: [] }
+  existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : { passed: 0, failed: 0, ended: false, running: null, failures: [], open: [] }
 
 /** Says once more what failed, where a reader of a long log's end finds it. */
 function judged({ report, fault }: { report: Report; fault: string | null }): Counts {
