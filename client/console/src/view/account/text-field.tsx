@@ -10,19 +10,23 @@ export function TextField({
   hint,
   isWrong = false,
   readOnly = false,
+  isRequired = true,
+  maxLength,
 }: {
   id: string
   label: string
   value: Signal<string>
   /** `text`: a password that is shown. */
   type: 'email' | 'password' | 'text'
-  autocomplete: 'username' | 'current-password' | 'new-password'
-  hint?: string
+  autocomplete: 'off' | 'username' | 'current-password' | 'new-password'
+  hint?: string | undefined
   isWrong?: boolean
   readOnly?: boolean
+  isRequired?: boolean
+  maxLength?: number | undefined
 }) {
   const attributes = {
-    ...{ id, name: id, autocomplete, readOnly, required: true, spellcheck: false, autocapitalize: 'none' as const, value },
+    ...{ id, name: id, autocomplete, readOnly, maxLength, required: isRequired, spellcheck: false, autocapitalize: 'none' as const, value },
     'aria-invalid': isWrong,
     'aria-describedby': hint === undefined ? undefined : `${id}-hint`,
     onInput: (input: { currentTarget: HTMLInputElement }) => {

@@ -1,47 +1,18 @@
 import type { Signal } from '@preact/signals'
+import type { ComponentProps } from 'preact'
 import { useId } from 'preact/hooks'
+import { TextField } from '../account/text-field.tsx'
+
+type FieldKind = Pick<ComponentProps<typeof TextField>, 'type' | 'autocomplete'>
 
 interface FieldProps {
   label: string
   value: Signal<string>
 }
 
-export function Field({
-  label,
-  value,
-  type = 'text',
-  hint,
-  maxLength,
-  isRequired = false,
-  autocomplete = 'off',
-}: FieldProps & {
-  type?: 'text' | 'email' | 'password'
-  hint?: string
-  maxLength?: number
-  isRequired?: boolean
-  autocomplete?: 'off' | 'current-password' | 'new-password'
-}) {
-  const id = useId()
-  const attributes = {
-    ...{ id, maxLength, required: isRequired, autocomplete, spellcheck: false, autocapitalize: 'none' as const, value: value.value },
-    'aria-describedby': hint === undefined ? undefined : `${id}-hint`,
-    onInput: (input: { currentTarget: HTMLInputElement }) => {
-      value.value = input.currentTarget.value
-    },
-  }
-  return (
-    <div class="field">
-      <label for={id}>{label}</label>
-      {type === 'text' && <input type="text" {...attributes} />}
-      {type === 'email' && <input type="email" {...attributes} />}
-      {type === 'password' && <input type="password" {...attributes} />}
-      {hint !== undefined && (
-        <span id={`${id}-hint`} class="muted">
-          {hint}
-        </span>
-      )}
-    </div>
-  )
+/** A line of a form that no browser need know by name. */
+export function Field(props: Omit<ComponentProps<typeof TextField>, 'id' | 'type' | 'autocomplete'> & Partial<FieldKind>) {
+  return <TextField id={useId()} type="text" autocomplete="off" isRequired={false} {...props} />
 }
 
 export function Choice({ label, value, options }: FieldProps & { options: readonly (readonly [value: string, text: string])[] }) {
