@@ -12,13 +12,7 @@ import {
   type WireEvent,
 } from '../../../shared/protocol/index.ts'
 import { emptyRoom, evolve } from '../../../shared/rules/evolve.ts'
-
-/** What happens to the next frame of a type, instead of the plain answer. */
-export type Fault =
-  | { lose: 'frame' | 'ack' }
-  | { refuse: ErrorCode; facts?: Record<string, unknown> }
-  /** The connection breaks: before the frame is handled, or after, with its acknowledgement lost. */
-  | { cut: 'before' | 'after' }
+import type { Fault } from './fault.ts'
 
 interface Log {
   epoch: string
