@@ -46,6 +46,8 @@ export interface HubOptions {
   pings?: Pings
   /** How frames leave; must prove itself before it is used. */
   fanOut?: FanOut
+  /** What a password's hash costs, for tests that make many users. */
+  password_cost?: number
   /** The database's name on the server, when several hubs of a test share one. */
   database_name?: string
 }
@@ -71,6 +73,7 @@ export async function composeHub({
   ladder,
   pings,
   fanOut: wanted = createFanOut(NAMESPACE),
+  password_cost,
   database_name,
 }: HubOptions): Promise<Hub> {
   const onTrouble = (what: string, error: unknown) => logEvent('warn', 'trouble', { what, error })
@@ -122,7 +125,7 @@ export async function composeHub({
       connection,
       clock,
       audit,
-      settings: { secret, operator_token, public_url, dev_mode: config.dev_mode },
+      settings: { secret, operator_token, public_url, password_cost, dev_mode: config.dev_mode },
       permissionRecords: permissionUses.records,
       onTrouble,
     })

@@ -44,9 +44,14 @@ export interface TestHubOptions {
   ladder?: Partial<Ladder>
   pings?: Pings
   fanOut?: FanOut
+  /** A quarter of a second for each hash, as outside of tests. */
+  dear_passwords?: boolean
   /** Another hub's database, to be the second hub on it, or the same one after a restart. */
   like?: Pick<TestHub, 'mongodb_uri' | 'database_name' | 'data_dir'>
 }
+
+/** The least that bcrypt takes: a test that signs people up is not about their passwords. */
+export const CHEAP_PASSWORDS = 4
 
 let shared: Promise<{ uri: string; stop(): Promise<void> }> | undefined
 
@@ -83,6 +88,7 @@ export async function startHub({
   trust_proxy,
   cors_origins,
   dev_mode = false,
+  dear_passwords = false,
   onLog,
 }: TestHubOptions = {}): Promise<TestHub> {
   const mongodb_uri = like?.mongodb_uri ?? (await testDatabase())
@@ -118,6 +124,7 @@ export async function startHub({
     ...(ladder === undefined ? {} : { ladder: { ...defaultLadder, ...ladder } }),
     ...(pings === undefined ? {} : { pings }),
     ...(fanOut === undefined ? {} : { fanOut }),
+    ...(dear_passwords ? {} : { password_cost: CHEAP_PASSWORDS }),
   })
 
   const unwatch = await watchAnswers(hub)

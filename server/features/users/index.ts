@@ -25,6 +25,8 @@ export interface UserSettings {
   secret: string
   operator_token: string
   public_url: string
+  /** Of each password's hash; undefined: the usual one. */
+  password_cost: number | undefined
 }
 
 export interface Authenticated {
@@ -62,7 +64,7 @@ export function createUsers({
   connection,
   clock,
   audit,
-  settings: { secret, operator_token, public_url },
+  settings: { secret, operator_token, public_url, password_cost },
   agentsOf,
   onChange,
   onTrouble,
@@ -78,7 +80,7 @@ export function createUsers({
 }): Users {
   if (operator_token === '') throw new Error("the operator's token is empty")
   const model = createModel(connection)
-  const secrets = createSecrets(secret)
+  const secrets = createSecrets(secret, password_cost)
   const accessTokens = createAccessTokens({ ring: createKeyRing({ derive: secrets.derive, clock }), clock })
   const refreshTokens = createRefreshTokens(secrets.refreshMacKey)
   const people = createPeople({ model, secrets, clock, audit, agentsOf })

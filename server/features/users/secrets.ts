@@ -7,15 +7,20 @@ const tokenKinds = ['refresh', 'browser-session', 'sign-in', 'invitation', 'pass
 /** What a hash is of: the same text of two kinds has two hashes. */
 export type TokenKind = (typeof tokenKinds)[number]
 
-const BCRYPT_COST = 12
+/** Four times the least that OWASP asks for. */
+const PASSWORD_COST = 12
 const BCRYPT_MOST_BYTES = 72
 // Of a random text that nobody kept: an unknown user costs the same time as a wrong password.
-const NOBODYS_HASH = '$2b$12$4Q.bTUulFIYDoG1hTXHxWutcRio1gY.ZBvRac9Cd7xmAZ5DRT6BNG'
+const NOBODYS_SALT_AND_HASH = '4Q.bTUulFIYDoG1hTXHxWutcRio1gY.ZBvRac9Cd7xmAZ5DRT6BNG'
 // Each costs a core about a quarter of a second, in the thread pool that files and DNS use too.
 const MOST_UNDER_WAY = 16
 
-/** What passwords and tokens are hashed and signed under, each key derived from the hub's one secret for its one purpose. */
-export function createSecrets(secret: string) {
+/**
+ * What passwords and tokens are hashed and signed under, each key derived from the hub's one secret for its one purpose. `password_cost` is
+ * bcrypt's: one more doubles the time.
+ */
+export function createSecrets(secret: string, password_cost = PASSWORD_COST) {
+  const nobodys_hash = `$2b$${String(password_cost).padStart(2, '0')}$${NOBODYS_SALT_AND_HASH}`
   const derive = (purpose: string) => deriveKey(secret, purpose)
   const tokenKeys = new Map(tokenKinds.map((kind) => [kind, derive(`token-hash/${kind}`)]))
   const compareKey = derive('compare')
@@ -34,7 +39,7 @@ export function createSecrets(secret: string) {
 
   /** Takes the same time without a hash. */
   async function matchesPassword(password: string, hash: string | undefined): Promise<boolean> {
-    const matches = await bounded(() => bcrypt.compare(password, hash ?? NOBODYS_HASH))
+    const matches = await bounded(() => bcrypt.compare(password, hash ?? nobodys_hash))
     // bcrypt reads 72 bytes: a longer text that begins like the password is not the password.
     return matches && hash !== undefined && Buffer.byteLength(password) <= BCRYPT_MOST_BYTES
   }
@@ -54,7 +59,7 @@ export function createSecrets(secret: string) {
     isSame: (a: string, b: string) =>
       timingSafeEqual(createHmac('sha256', compareKey).update(a).digest(), createHmac('sha256', compareKey).update(b).digest()),
 
-    hashPassword: (password: string) => bounded(() => bcrypt.hash(password, BCRYPT_COST)),
+    hashPassword: (password: string) => bounded(() => bcrypt.hash(password, password_cost)),
     matchesPassword,
   }
 }

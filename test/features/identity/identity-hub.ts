@@ -15,7 +15,7 @@ import { createLogger } from '../../../server/gateway/logger.ts'
 import { noAudit } from '../../../server/pipeline/audit.ts'
 import { createManualClock } from '../../harness/clock.ts'
 import { csrfOf } from '../../harness/csrf-of.ts'
-import { testDatabase } from '../../harness/hub.ts'
+import { CHEAP_PASSWORDS, testDatabase } from '../../harness/hub.ts'
 import { wideRates } from '../../harness/wide-rates.ts'
 
 export type Json = Record<string, unknown>
@@ -49,7 +49,7 @@ const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 export type IdentityHub = Awaited<ReturnType<typeof startIdentityHub>>
 
 /** A whole hub with a clock moved by hand, a known secret and its whole log, and what one asks of its identity. */
-export async function startIdentityHub() {
+export async function startIdentityHub({ dear_passwords = false } = {}) {
   const mongodb_uri = await testDatabase()
   const database_name = `identity_${randomUUID().slice(0, 8)}`
   const data_dir = mkdtempSync(join(tmpdir(), 'parley-identity-'))
@@ -65,7 +65,8 @@ export async function startIdentityHub() {
     MONGODB_URI: mongodb_uri,
     PARLEY_RATES: JSON.stringify(wideRates),
   })
-  const startOne = () => composeHub({ config, logEvent, clock, database_name })
+  const cost = dear_passwords ? {} : { password_cost: CHEAP_PASSWORDS }
+  const startOne = () => composeHub({ config, logEvent, clock, database_name, ...cost })
   const hubs: [Hub, ...Hub[]] = [await startOne()]
   const connection = await mongoose.createConnection(mongodb_uri, { dbName: database_name }).asPromise()
   let people = 0
@@ -139,9 +140,15 @@ export async function startIdentityHub() {
 export function identityWithoutDatabase(settings: Partial<IdentitySettings>) {
   const connection: Connection = mongoose.createConnection()
   connection.config.bufferTimeoutMS = 20
-  const usual = { secret: SECRET, operator_token: OPERATOR_TOKEN, public_url: 'http://127.0.0.1:6767', dev_mode: false }
+  const usual = { secret: SECRET, operator_token: OPERATOR_TOKEN, public_url: 'http://127.0.0.1:6767' }
   return createIdentity({
-    ...{ connection, clock: systemClock, audit: noAudit, settings: { ...usual, ...settings }, onTrouble: () => {} },
+    ...{
+      connection,
+      clock: systemClock,
+      audit: noAudit,
+      settings: { ...usual, password_cost: CHEAP_PASSWORDS, dev_mode: false, ...settings },
+      onTrouble: () => {},
+    },
     permissionRecords: () => Promise.reject(new Error('nobody asks for permissions here')),
   })
 }

@@ -7,7 +7,7 @@ describe('invitations and password resets', () => {
   let hub: IdentityHub
 
   before(async () => {
-    hub = await startIdentityHub()
+    hub = await startIdentityHub({ dear_passwords: true })
   })
   after(() => hub.close())
 

@@ -10,7 +10,7 @@ describe('failed sign-ins', () => {
   let hub: IdentityHub
 
   before(async () => {
-    hub = await startIdentityHub()
+    hub = await startIdentityHub({ dear_passwords: true })
   })
   after(() => hub.close())
   // Each test begins in windows of its own.

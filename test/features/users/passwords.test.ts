@@ -8,7 +8,7 @@ describe('changing a password', () => {
   let hub: IdentityHub
 
   before(async () => {
-    hub = await startIdentityHub()
+    hub = await startIdentityHub({ dear_passwords: true })
   })
   after(() => hub.close())
 
