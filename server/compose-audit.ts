@@ -13,6 +13,7 @@ import {
   createFollowTrail,
   createOwnStream,
   createRingHubs,
+  createThinCheckpoints,
   createTrailReader,
   isAuditStream,
   refuseUnlessReader,
@@ -49,6 +50,7 @@ export function composeAudit(deps: AuditDeps) {
   const models = createAuditModels(connection)
   const ownStream = createOwnStream({ models, clock, owner, onOther, onTrouble })
   const checkpointer = createCheckpointer({ models, keys, clock, announce: onCheckpoint, onTrouble })
+  const thinCheckpoints = createThinCheckpoints({ models, isSigned: keys.isSigned, clock, onTrouble })
   const verifyStream = createVerifyStream({
     ...{ store, checkpoints: checkpointer, isBeside },
     knownHead: (stream) => log().cached(stream)?.head ?? 0,
@@ -77,7 +79,10 @@ export function composeAudit(deps: AuditDeps) {
   }
 
   return {
-    routes: auditRoutes({ store, models, audit: writer, keys: keys.keys, readCheckpoints: checkpointer.read, verifyStream, standing }),
+    routes: auditRoutes({
+      ...{ store, models, audit: writer, keys: keys.keys, verifyStream, standing },
+      ...{ readCheckpoints: checkpointer.read, keepForExport: checkpointer.keepForExport },
+    }),
     verifyStream,
     readCheckpoints: checkpointer.read,
     /** For every commit of this hub, of rooms and of the trail. */
@@ -98,9 +103,11 @@ export function composeAudit(deps: AuditDeps) {
       writer.open({ stream: ownStream.name, submit: log().submit })
       note('hub.started')
       checkpointer.start()
+      thinCheckpoints.start()
     },
     async close(): Promise<void> {
       ringHubs.close()
+      await thinCheckpoints.close()
       await followTrail.close()
       note('hub.closed')
       await writer.close()

@@ -3,18 +3,21 @@ import { expect } from 'chai'
 import mongoose, { type Connection } from 'mongoose'
 import { createCheckpointKeys } from '../../server/core/secrets/checkpoint-keys.ts'
 import { migrate } from '../../server/database/migrate.ts'
-import { createAuditModels, createCheckpointer, createOwnStream } from '../../server/features/audit/index.ts'
+import { createAuditModels, createCheckpointer, createOwnStream, createThinCheckpoints } from '../../server/features/audit/index.ts'
+import type { CheckpointDocument } from '../../server/features/audit/model.ts'
 import { createLoginThrottle } from '../../server/features/users/login-throttle.ts'
 import { createModel } from '../../server/features/users/model.ts'
 import { createSecrets } from '../../server/features/users/secrets.ts'
 import { createIdempotencyStore, type IdempotencyDocument } from '../../server/gateway/http/idempotency/idempotency-store.ts'
 import { createTimerWrites } from '../../server/pipeline/background/timer-writes.ts'
 import type { TimerDocument } from '../../server/pipeline/background/timers.ts'
+import { eventId } from '../../server/pipeline/store/event-store.ts'
 import { type Checkpoint, ParleyError } from '../../shared/protocol/index.ts'
 import { createManualClock } from '../harness/clock.ts'
 
 const SECRET = 'a secret that only this test knows, of enough bytes'
 const MINUTE_MS = 60_000
+const DAY_MS = 1_440 * MINUTE_MS
 
 /** What the features count on when many hubs write one row at once. */
 export function featureStoreSuite(name: string, databaseUri: () => Promise<string>): void {
@@ -109,5 +112,46 @@ export function featureStoreSuite(name: string, databaseUri: () => Promise<strin
       expect(await outcomes(hubs.flatMap((hub) => ids.map((id) => hub.set(id, update))))).to.deep.equal({ ok: 30 })
       expect(await collection.countDocuments({ _id: { $in: ids } })).to.equal(10)
     })
+
+    it('[STORE-7] hubs that thin checkpoints at once leave the last of each hour, of every stream, whatever the pages; each goes on where another stopped', async () => {
+      const models = createAuditModels(connection)
+      const keys = createCheckpointKeys(SECRET)
+      const day = Math.floor(clock.now() / DAY_MS) * DAY_MS
+      const rows = ['audit:1', 'contract:a', 'contract:b'].flatMap((stream) =>
+        Array.from({ length: 9 }, (_, at): CheckpointDocument => {
+          const place = { stream, seq: 200 + at, chain: String(at).padStart(64, '0') }
+          // Three of an hour, three hours.
+          const signed = keys.sign({ ...place, at: new Date(day - 3 * DAY_MS + at * 20 * MINUTE_MS).toISOString() })
+          return { _id: eventId(stream, 200 + at), ...signed }
+        }),
+      )
+      await models.checkpoints.deleteMany({})
+      await models.checkpoints.insertMany(rows)
+      const other = createCheckpointer({ models, keys, clock, announce: () => undefined, onTrouble })
+      await other.keepForExport('contract:a', 204)
+      const forged = eventId('contract:b', 201)
+      await models.checkpoints.updateOne({ _id: forged }, { $set: { chain: 'f'.repeat(64) } })
+
+      const hubs = [1, 2, 3].map(() => createThinCheckpoints({ models, isSigned: keys.isSigned, clock, onTrouble, page: 2 }))
+      for (let left = true; left; clock.advance(MINUTE_MS)) left = (await Promise.all(hubs.map((hub) => hub.sweep()))).includes(true)
+      const kept = Map.groupBy(await models.checkpoints.find({}).sort({ _id: 1 }).toArray(), ({ stream }) => stream)
+      const seqs = Object.fromEntries([...kept].map(([stream, of]) => [stream, of.map(({ seq }) => seq)]))
+      // What closes an export stays; so does what the hub did not sign, and what only that could stand for.
+      expect(seqs).to.deep.equal({
+        'audit:1': [202, 205, 208],
+        'contract:a': [202, 204, 205, 208],
+        'contract:b': [200, 201, 202, 205, 208],
+      })
+      expect(await Promise.all(hubs.map((hub) => hub.sweep())), 'until tomorrow').to.deep.equal([false, false, false])
+      clock.advance(31 * DAY_MS)
+      for (let left = true; left; clock.advance(MINUTE_MS)) left = (await hubs[0]?.sweep()) === true
+      expect((await other.read('audit:1', 0, 10)).map(({ seq }) => seq)).to.deep.equal([208])
+      expect(await other.read('contract:a', 0, 10)).to.deep.equal([204, 208].map((seq) => checkpointIn(rows, 'contract:a', seq)))
+    })
   })
+}
+
+function checkpointIn(rows: CheckpointDocument[], stream: string, seq: number): Checkpoint | undefined {
+  const { _id, ...checkpoint } = rows.find((row) => row.stream === stream && row.seq === seq) ?? {}
+  return checkpoint as Checkpoint
 }

@@ -3,7 +3,7 @@ import type { Checkpoint } from '../../../shared/protocol/index.ts'
 import { type Clock, isoTime } from '../../core/clock.ts'
 import type { CheckpointKeys } from '../../core/secrets/checkpoint-keys.ts'
 import { eventId } from '../../pipeline/store/event-store.ts'
-import type { AuditModels, CheckpointDocument } from './model.ts'
+import { type AuditModels, type CheckpointDocument, checkpointOf } from './model.ts'
 
 const EVERY_MS = 60_000
 // A signature costs some 50 µs: after so many, other work comes in between.
@@ -70,7 +70,13 @@ export function createCheckpointer({ models: { checkpoints }, keys, clock, annou
   async function read(stream: string, after: number, limit: number): Promise<Checkpoint[]> {
     const range = { _id: { $gt: eventId(stream, after), $lte: eventId(stream, LAST_SEQ) } }
     const rows = await checkpoints.find(range).sort({ _id: 1 }).limit(limit).toArray()
-    return rows.map(({ _id, ...checkpoint }) => checkpoint)
+    return rows.map(checkpointOf)
+  }
+
+  /** The newest one up to the place stays, whatever is thinned: an export ends there. */
+  async function keepForExport(stream: string, head: number): Promise<void> {
+    const upTo = { _id: { $gt: eventId(stream, 0), $lte: eventId(stream, head) } }
+    await checkpoints.findOneAndUpdate(upTo, { $set: { closes_export: true } }, { sort: { _id: -1 }, projection: { _id: 1 } })
   }
 
   function start(): void {
@@ -85,7 +91,7 @@ export function createCheckpointer({ models: { checkpoints }, keys, clock, annou
     await signAll()
   }
 
-  return { note, signAll, read, isSigned: keys.isSigned, start, close }
+  return { note, signAll, read, keepForExport, isSigned: keys.isSigned, start, close }
 }
 
 export type Checkpointer = ReturnType<typeof createCheckpointer>

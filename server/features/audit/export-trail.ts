@@ -6,6 +6,8 @@ import { trailStreams } from './trail-streams.ts'
 export interface ExportDeps {
   store: EventStore
   readCheckpoints(stream: string, after: number, limit: number): Promise<Checkpoint[]>
+  /** The newest checkpoint up to the place stays for good. */
+  keepForExport(stream: string, head: number): Promise<void>
   /** Throws when the reader may not read the trail any more. */
   requireReader(): Promise<void>
 }
@@ -44,13 +46,14 @@ export async function* exportTrail(deps: ExportDeps, { stream: only, after }: { 
 
 /** Where the stream ends now, and the checkpoints behind it: one that vouches for what is no more is what an export is for. */
 async function endOf(
-  { store, readCheckpoints }: ExportDeps,
+  { store, readCheckpoints, keepForExport }: ExportDeps,
   stream: string,
 ): Promise<{ stream: string; head: number; beyond: Checkpoint[] }> {
   const before = (await store.head(stream))?.seq ?? 0
   const signed = await readCheckpoints(stream, before, READ_AT_ONCE)
   // After them: what one of them vouches for was there before it was signed.
   const head = (await store.head(stream))?.seq ?? 0
+  await keepForExport(stream, head)
   return { stream, head, beyond: signed.filter(({ seq }) => seq > head) }
 }
 

@@ -17,12 +17,14 @@ export interface AuditRouteDeps {
   audit: Audit
   keys: CheckpointKey[]
   readCheckpoints(stream: string, after: number, limit: number): Promise<Checkpoint[]>
+  keepForExport(stream: string, head: number): Promise<void>
   verifyStream(stream: string): Promise<LogVerdict>
   standing: FollowTrailDeps['standing']
 }
 
 /** The trail is read and checked here. No route changes or removes an event, whoever asks. */
-export function auditRoutes({ store, models, audit, keys, readCheckpoints, verifyStream, standing }: AuditRouteDeps): Route[] {
+export function auditRoutes(deps: AuditRouteDeps): Route[] {
+  const { store, models, audit, keys, readCheckpoints, keepForExport, verifyStream, standing } = deps
   async function search(request: RouteRequest): Promise<RouteAnswer> {
     const query = parse(http['GET /audit'].query, request.query)
     refuseUnlessReader(principalOf(request), query)
@@ -45,7 +47,7 @@ export function auditRoutes({ store, models, audit, keys, readCheckpoints, verif
     const requireReader = async () => {
       if ((await standing(principal, {})).ended !== undefined) throw new ParleyError('UNAUTHENTICATED')
     }
-    const lines = exportTrail({ store, readCheckpoints, requireReader }, from)
+    const lines = exportTrail({ store, readCheckpoints, keepForExport, requireReader }, from)
     return { status: 200, lines, headers: { 'Content-Type': 'application/x-ndjson', 'Cache-Control': 'no-store' } }
   }
 
