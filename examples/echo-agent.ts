@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { connect, type Room } from '../client/sdk/index.ts'
+import { connect, giveUp, type Room } from '../client/sdk/node.ts'
 
-const hub = await connect({ url: process.env.PARLEY_URL ?? 'http://127.0.0.1:6767', key: process.env.PARLEY_KEY ?? '' })
+const hub = await connect({ url: process.env.PARLEY_URL ?? 'http://127.0.0.1:6767', key: process.env.PARLEY_KEY ?? '' }).catch(giveUp)
 hub.tool({
   name: 'spell',
   description: 'Spells a word, letter by letter.',

@@ -1,4 +1,4 @@
-/** The sdk for Node and the browser. `file-storage.ts` stands apart: it needs node:fs. */
+/** The sdk for Node and the browser. What only Node has stands in `node.ts`. */
 
 export { connect } from './connect.ts'
 export type { Clock } from './link/clock.ts'

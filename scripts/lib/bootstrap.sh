@@ -132,16 +132,28 @@ bootstrap() {
 
 # Builds the console when one of its sources is newer than its last finished build.
 build_console() {
-  local console=$root/client/console built=$root/client/console/dist/.built
-  [ -d "$console" ] || return 0
-  [ -f "$built" ] && [ -z "$(console_sources_newer_than "$built")" ] && return
-  mkdir -p "$logs"
-  touch "$logs/console-began" # sources changed during the build count as newer than it
-  step 'Building the console' console vite build client/console ||
+  build_when_older 'Building the console' console vite build client/console ||
     fail 'The console could not be built. The lines above say where; `npx vite build client/console` shows all.'
-  touch -r "$logs/console-began" "$built"
 }
 
-console_sources_newer_than() {
-  (cd "$root" && find client/console client/sdk shared package-lock.json -newer "$1" -type f ! -path '*/dist/*' ! -path '*/node_modules/*' 2>/dev/null | head -n 1)
+# The same for what programs outside of this folder use.
+build_sdk() {
+  build_when_older 'Building the sdk' sdk tsc -p client/sdk/tsconfig.build.json ||
+    fail 'The sdk could not be built. The lines above say where; `npx tsc -p client/sdk/tsconfig.build.json` shows all.'
+}
+
+# build_when_older <what> <folder in client> <command…>
+build_when_older() {
+  local what=$1 name=$2 built=$root/client/$2/dist/.built
+  shift 2
+  [ -d "$root/client/$name" ] || return 0
+  [ -f "$built" ] && [ -z "$(sources_newer_than "$built" "$name")" ] && return
+  mkdir -p "$logs"
+  touch "$logs/$name-began" # sources changed during the build count as newer than it
+  step "$what" "$name" "$@" || return
+  touch -r "$logs/$name-began" "$built"
+}
+
+sources_newer_than() {
+  (cd "$root" && find "client/$2" client/sdk shared package-lock.json -newer "$1" -type f ! -path '*/dist/*' ! -path '*/node_modules/*' 2>/dev/null | head -n 1)
 }

@@ -42,6 +42,7 @@ const allowed: [string, string][] = [
   ['server/main.ts', './compose.ts'],
   ['client/sdk/protocol.ts', '../../shared/protocol/zod.ts'],
   ['client/sdk/file-storage.ts', 'node:fs'],
+  ['client/sdk/node.ts', './file-storage.ts'],
   ['server/core/hashes.ts', 'node:crypto'],
   ['client/console/sdk.ts', '../sdk/protocol.ts'],
   ['examples/docs-desk/sdk.ts', '../../client/sdk/protocol.ts'],
