@@ -132,6 +132,28 @@ describe('the append', () => {
     expect(third?.map(({ _id }) => _id)).to.deep.equal([`${stream}:000000000003`])
   })
 
+  it('[LOG-5] rooms that another node wrote to in the same moment are found out together, and decided again together', async () => {
+    const log = rig.createLog()
+    const [one, calm, two, far] = [rig.stream(), rig.stream(), rig.stream(), rig.stream()]
+    const rooms = [one, calm, two, far]
+    await Promise.all(rooms.map((stream) => say(log, stream, { key: 'first' })))
+    const rival = rig.otherLog()
+    const many = Array.from({ length: 20 }, (_, n) => `x${n}`)
+    await Promise.all([sayAll(rival, one, ['x'], 'eve'), sayAll(rival, two, ['x', 'y'], 'eve'), sayAll(rival, far, many, 'eve')])
+    rig.inserts.length = 0
+    expect(await Promise.all(rooms.map((stream) => outcomeOf(say(log, stream, { key: 'b' }))))).to.deep.equal([3, 2, 4, 22])
+    const [first, second, third] = rig.inserts
+    expect(first?.map(({ stream }) => stream)).to.deep.equal(rooms)
+    expect(second, 'the room that nobody wrote to: same bytes').to.deep.equal([first?.[1]])
+    expect(third?.map(({ stream, seq }) => ({ stream, seq }))).to.deep.equal([
+      { stream: one, seq: 3 },
+      { stream: two, seq: 4 },
+      { stream: far, seq: 22 },
+    ])
+    expect(rig.inserts).to.have.lengthOf(3)
+    await expectWhole(rig, far, ['1 first', ...many.map((key, n) => `${n + 2} ${key}`), '22 b'])
+  })
+
   /** For some inserts that hold the room, another node writes to it first. */
   function overtake(stream: string, times: number): void {
     const rival = rig.otherLog()
@@ -147,7 +169,7 @@ describe('the append', () => {
     }
   }
 
-  it('[LOG-5] a room that loses twice in a row gets an insert of its own, turn about with the others', async () => {
+  it('[LOG-5] a room that loses twice in a row goes without those that did not, turn about with them', async () => {
     const [log, stream, busy] = [rig.createLog(), rig.stream(), rig.stream()]
     await Promise.all([sayAll(log, stream, ['a']), sayAll(log, busy, ['c'])])
     overtake(stream, 4)

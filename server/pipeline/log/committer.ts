@@ -1,10 +1,11 @@
 import { ParleyError } from '../../../shared/protocol/index.ts'
 import type { EventStore, InsertOutcome, StoredEvent } from '../store/event-store.ts'
 import { type Annotate, decideSection, documentsOf, type Entry, MOST_BYTES_PER_COMMIT, MOST_PER_COMMIT, type Section } from './batch.ts'
+import { createConflicts } from './conflicts.ts'
 import { letGo, takeHeld } from './holds.ts'
 import { asRefusal, createRefusals, type RefusalOptions } from './refusals.ts'
 import { fold, type Stream } from './stream.ts'
-import { answerKnownKey, type Moment, type Submission } from './submission.ts'
+import type { Moment, Submission } from './submission.ts'
 
 export interface CommitterOptions extends Omit<RefusalOptions, 'release'> {
   store: EventStore
@@ -31,11 +32,12 @@ export function createCommitter(options: CommitterOptions) {
     if (letGo(stream, submission)) wake(stream)
   }
   const refusals = createRefusals({ ...options, release })
+  const afterConflict = createConflicts({ store, findKey: refusals.findKey, takeIn, requeue, retryLater, abandon, persistently })
   const dirty = new Map<string, Stream>()
   const resting = new Set<Stream>()
   const holding = new Set<Stream>()
   let running: Promise<void> | undefined
-  let wasAlone = false
+  let wasContended = false
   let unanswered = 0
 
   function wake(stream: Stream): void {
@@ -74,11 +76,11 @@ export function createCommitter(options: CommitterOptions) {
     options.forget(stream)
   }
 
-  /** Every stream that has frames. One that lost twice in a row goes alone, turn about with the others, so that neither waits for ever. */
+  /** Every stream that has frames. Those that lost twice in a row go by themselves, turn about with the others, so that neither wait for ever. */
   function takeSections(): Section[] {
     const [calm, contended] = [[...dirty.values()].filter(isCalm), [...dirty.values()].filter((stream) => !isCalm(stream))]
-    wasAlone = contended.length > 0 && (calm.length === 0 || !wasAlone)
-    const streams = wasAlone ? contended.slice(0, 1) : calm.sort((a, b) => a.conflicts - b.conflicts)
+    wasContended = contended.length > 0 && (calm.length === 0 || !wasContended)
+    const streams = wasContended ? contended.sort((a, b) => b.conflicts - a.conflicts) : calm.sort((a, b) => a.conflicts - b.conflicts)
     const room = { events: MOST_PER_COMMIT, bytes: MOST_BYTES_PER_COMMIT }
     const sections = streams.map((stream) => decideSection(stream, room, options.annotate, options.moment))
     for (const section of sections) {
@@ -119,9 +121,10 @@ export function createCommitter(options: CommitterOptions) {
     const { at, section, stop } = find(sections, index)
     for (const done of sections.slice(0, at)) settle(done, done.entries.length)
     if (!settle(section, stop)) return sections.slice(at + 1)
-    if (duplicate) await afterConflict(section, stop)
-    else refuseOne(section, stop, cause)
-    return sections.slice(at + 1)
+    const behind = sections.slice(at + 1)
+    if (duplicate) return afterConflict({ stream: section.stream, entries: section.entries.slice(stop) }, behind)
+    refuseOne(section, stop, cause)
+    return behind
   }
 
   /** Nothing was sent, for one document cannot be: it is refused, and all others go again. */
@@ -137,31 +140,6 @@ export function createCommitter(options: CommitterOptions) {
     options.onTrouble('the store refused an event', cause)
     refused?.submission.reject(new Error('the store refused the event', { cause }))
     requeue(section.stream, rest)
-  }
-
-  /** Someone else was first, or a key is known: read what is new, answer the known keys, decide the rest again. */
-  async function afterConflict({ stream, entries }: Section, stop: number): Promise<void> {
-    const rest = entries.slice(stop)
-    let keys: (StoredEvent | undefined)[]
-    try {
-      takeIn(stream, await persistently('read after a conflict', () => store.read(stream.id, { after: stream.head, limit: 5_000 })))
-      const ask = () => Promise.all(rest.map(({ submission }) => refusals.findKey(stream, submission)))
-      keys = await persistently('look keys up', ask)
-    } catch (cause) {
-      return abandon(stream, rest, cause)
-    }
-    const undecided = rest.filter((entry, at) => {
-      const stored = keys[at]
-      if (stored === undefined) return true
-      letGo(stream, entry.submission)
-      answerKnownKey(entry.submission, stored, entry.kind === 'refusal' ? entry.error : entry.refuse)
-      return false
-    })
-    const [lost] = rest
-    const isExplained = undecided.length < rest.length || (lost?.kind === 'event' && lost.document.seq <= stream.head)
-    if (undecided.length === rest.length) stream.conflicts++
-    if (isExplained) requeue(stream, undecided)
-    else retryLater(stream, undecided)
   }
 
   /** Refused by the index, and nothing there yet that says why: the stream is tried again a little later, and the others go on. */

@@ -83,6 +83,8 @@ export const MOST_READ_BYTES = 1_048_576
 /** The first events of a read say how large the others may be. Sixteen of the largest are 4 MB. */
 const FIRST_BATCH = 16
 const BATCH_GROWS = 8
+/** Of each stream, where many are asked for. */
+export const NEXT_AT_ONCE = 8
 
 /** Whether a read that was bounded by its limit alone came to the end of the log. */
 export function isWhole(events: readonly StoredEvent[], limit: number): boolean {
@@ -140,6 +142,20 @@ export function createEventStore(connection: Connection) {
     return documents.map(toStored)
   }
 
+  /** The next events of many streams behind their places, in order, in one query: `NEXT_AT_ONCE` of each, less where they are large. */
+  async function readNext(places: readonly { stream: string; after: number }[]): Promise<Map<string, StoredEvent[]>> {
+    const next = Array.from({ length: NEXT_AT_ONCE }, (_, nth) => nth + 1)
+    const ids = places.flatMap(({ stream, after }) => next.map((nth) => eventId(stream, after + nth)))
+    const documents = await answered(
+      collection
+        .find({ _id: { $in: ids } }, majority)
+        .sort({ _id: 1 })
+        .toArray(),
+    )
+    const byStream = Map.groupBy(documents, ({ stream }) => stream)
+    return new Map([...byStream].map(([stream, found]) => [stream, found.map(toStored)]))
+  }
+
   async function digestsById(ids: string[]): Promise<Map<string, string>> {
     const documents = await answered(collection.find({ _id: { $in: ids } }, { ...majority, projection: { digest: 1 } }).toArray())
     return new Map(documents.map(({ _id, digest }) => [_id, digest]))
@@ -183,7 +199,7 @@ export function createEventStore(connection: Connection) {
     return documents.map(toStored)
   }
 
-  return { collection, insert, read, digestsById, byKey, head, headsById, streamsOf, streamOfCall, ofCall }
+  return { collection, insert, read, readNext, digestsById, byKey, head, headsById, streamsOf, streamOfCall, ofCall }
 }
 
 export type EventStore = ReturnType<typeof createEventStore>
