@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import type { RunningHub } from '../server/running-hubs.ts'
 import { describeEnding, quoteLog, shortPath, warningsOf } from './lib/say.ts'
 import { portHolder } from './lib/start/port-holder.ts'
-import type { Child } from './lib/start/start-child.ts'
+import type { Child, Ending } from './lib/start/start-child.ts'
 import { startExample } from './lib/start/start-example.ts'
 import { operatorToken, type SignInLink, signInLink, startHub, waitUntilReady } from './lib/start/start-hub.ts'
 import { aborted, type Run, StartFault } from './lib/start/start-program.ts'
@@ -12,6 +12,9 @@ import { type StartSettings, startSettings } from './lib/start/start-settings.ts
 const AGENT_GRACE_MS = 5_000
 // Longer than the hub's own drain, so that force is the last thing tried.
 const HUB_GRACE_MS = 20_000
+/** A signal comes from outside: what the log has of errors is not why it ended. */
+const BEFORE_A_SIGNAL =
+  'It did not end by itself. Errors that its log has from before; requests that failed (http.failed) were told so, and may be sent again:'
 
 process.exitCode = await main()
 
@@ -74,9 +77,12 @@ async function runUntilStopped(run: Run, { withExample }: { withExample: boolean
   const link = await signInLink(url, token)
   tell({ ...run, hub, url, link, hasExample: example?.isAtWork() ?? false })
   const ending = await Promise.race([hub.ended, aborted(run.stopped)])
-  throw new StartFault(
-    `the hub ended (${describeEnding(ending)}). What it acknowledged is kept; scripts/start brings it back.\n${quoteLog(hub.logFile)}`,
-  )
+  throw new StartFault(`the hub ended (${describeEnding(ending)})${howOf(ending)} What it acknowledged is kept; scripts/start brings it back.
+${quoteLog(hub.logFile, { heading: ending.signal === null ? '' : BEFORE_A_SIGNAL })}`)
+}
+
+function howOf({ signal }: Ending): string {
+  return signal === 'SIGKILL' ? ', by force: a kill -9, or the system for want of memory.' : '.'
 }
 
 interface Running {

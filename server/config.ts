@@ -5,6 +5,7 @@ import proxyaddr from 'proxy-addr'
 import { z } from 'zod'
 import { type Limits, type RatesPatch, ratesPatchSchema } from '../shared/protocol/index.ts'
 import { readLimits } from './limit-bounds.ts'
+import { type UnknownSetting, unknownSettings } from './unknown-settings.ts'
 
 const flag = z.enum(['1', 'true', '0', 'false', '']).transform((text) => text === '1' || text === 'true')
 const port = z.coerce.number('must be a whole number from 0 to 65535').int().min(0).max(65_535)
@@ -135,6 +136,8 @@ export interface Config {
   rates?: RatesPatch
   cors_origins?: string[] | undefined
   trust_proxy?: number | string[] | undefined
+  /** Names that the environment has and the hub does not know. */
+  unknown?: UnknownSetting[]
 }
 
 /** All faults of the settings at once, each with its name. */
@@ -173,6 +176,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     cors_origins: values.PARLEY_CORS_ORIGINS,
     trust_proxy: values.PARLEY_TRUST_PROXY,
     conformance: values.PARLEY_CONFORMANCE,
+    unknown: unknownSettings(env, Object.keys(settings)),
   })
 }
 

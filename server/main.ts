@@ -8,6 +8,10 @@ const DRAIN_MS = 15_000
 try {
   const config = readConfig()
   const logEvent = createLogger({ level: config.log_level })
+  for (const { name, nearest } of config.unknown ?? []) {
+    const fix = `${nearest === undefined ? '' : `Is ${nearest} meant? `}README.md lists the settings; unset it if it is nobody's.`
+    logEvent('warn', 'setting.unknown', { detail: `There is no setting ${name}, so it changes nothing.`, fix })
+  }
   const hub = await composeHub({ config, logEvent })
   let closing = false
   // Nothing rejects unseen; should it once, the hub says why before it ends, and its keeper starts it again.

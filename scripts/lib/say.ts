@@ -15,9 +15,12 @@ export async function timed<T>(what: string, work: () => Promise<T>): Promise<T>
 
 export const describeEnding = ({ code, signal }: Ending): string => (signal === null ? `exit code ${code}` : `signal ${signal}`)
 
-/** The end of a log, to stand below a sentence that says what went wrong. */
-export const quoteLog = (logFile: string): string =>
-  [...logTail(logFile).map((line) => `  | ${line}`), `  The whole log: ${shortPath(logFile)}`].join('\n')
+/** The end of a log, to stand below a sentence that says what went wrong; with a heading that says what its lines are, if there are any. */
+export function quoteLog(logFile: string, { heading = '' }: { heading?: string } = {}): string {
+  const lines = logTail(logFile).map((line) => `  | ${line}`)
+  const head = heading === '' || lines.length === 0 ? [] : [`  ${heading}`]
+  return [...head, ...lines, `  The whole log: ${shortPath(logFile)}`].join('\n')
+}
 
 /** What the program has warned of so far, a line each. */
 export const warningsOf = (logFile: string): string =>

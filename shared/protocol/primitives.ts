@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 /** A UUID in any version; the hub makes version 7 (RFC 9562), so ids sort by time. */
-export const idSchema = z.guid().meta({ id: 'Id' })
+export const idSchema = z.guid('must be an id as the hub gives it, a UUID such as 01234567-89ab-7cde-8123-456789abcdef').meta({ id: 'Id' })
 
 /** A moment, ISO 8601 in UTC with milliseconds. */
 export const timeSchema = z.iso.datetime()

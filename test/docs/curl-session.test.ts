@@ -57,6 +57,10 @@ describe('the curl session of the README', () => {
     const { code, output, errors } = await runInShell(script, { HOME: home, PARLEY_URL: hub.url })
     expect({ code, errors }).to.deep.equal({ code: 0, errors: '' })
     const printed = output.split(between).slice(0, -1)
+    expect(
+      printed.filter((text) => !/^$|\n$/.test(text)),
+      'what runs together with the next prompt',
+    ).to.deep.equal([])
     const lines = printed.map((text) => (text === '' ? [] : text.trimEnd().split('\n')))
     expect(lines.map((some) => some.length)).to.deep.equal(steps.map(({ shows }) => shows.length))
     for (const [at, { shows }] of steps.entries()) {

@@ -12,7 +12,7 @@ const project = fileURLToPath(new URL('../..', import.meta.url))
 
 const TOKEN = 'the-token-of-the-operator'
 // What of the server scripts/start itself uses.
-const USED = ['config.ts', 'limit-bounds.ts', 'data-directory.ts', 'running-hubs.ts', 'core/start-refusal.ts']
+const USED = ['config.ts', 'limit-bounds.ts', 'unknown-settings.ts', 'data-directory.ts', 'running-hubs.ts', 'core/start-refusal.ts']
 
 // A hub that does no more than start.ts asks of one. It notes its end, and leaves a child behind for start.ts to find.
 const hub = `
@@ -35,6 +35,8 @@ const server = createServer((request, response) => {
   response.end(JSON.stringify(link ? { url: 'http://the-link', expires_at: new Date().toISOString() } : { status: 'ok', database: {} }))
 })
 console.log(JSON.stringify({ level: 'warn', event: 'near', details: { detail: 'Something is near.', fix: 'Look around.' } }))
+const error = { name: 'Error', message: 'the store went away', stack: 'Error' }
+console.log(JSON.stringify({ level: 'error', event: 'http.failed', details: { method: 'GET', path: '/me' }, error }))
 server.listen(Number(port), host, async () => {
   const forget = await noteHub(dir, { pid: process.pid, url: 'http://127.0.0.1:' + server.address().port })
   process.on('SIGTERM', async () => { await forget(); appendFileSync(dir + '/order', 'hub\\n'); process.exit(0) })
@@ -96,7 +98,10 @@ describe('scripts/start', () => {
     await program.says('http://the-link')
     process.kill(Number(readFileSync(join(dataDir, 'pids'), 'utf8').split('\n')[0]), 'SIGKILL')
     expect(await program.ended).to.equal(1)
-    expect(program.said()).to.contain('the hub ended (signal SIGKILL)').and.to.contain('scripts/start brings it back')
+    expect(program.said()).to.contain('the hub ended (signal SIGKILL), by force').and.to.contain('scripts/start brings it back')
+    expect(program.said()).to.match(
+      /It did not end by itself\. .* may be sent again:\n {2}\| http\.failed · GET \/me · the store went away\n/,
+    )
     expect(program.said()).not.to.contain('the hub goes on')
     expect(alive(dataDir)).to.deep.equal([])
   })

@@ -1,9 +1,14 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { ConfigError, readConfig } from '../../server/config.ts'
 import { limitBounds } from '../../server/limit-bounds.ts'
 import { defaultLimits } from '../../shared/protocol/index.ts'
+import { runProgram } from '../scripts/run-program.ts'
+import { forgetFolders, temporaryFolder } from '../scripts/temporary-folder.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
 
 const faultsOf = (env: Record<string, string>): string[] => {
   try {
@@ -18,6 +23,8 @@ const faultsOf = (env: Record<string, string>): string[] => {
 const limitFaults = (limits: unknown): string[] => faultsOf({ PARLEY_LIMITS: JSON.stringify(limits) })
 
 describe('settings', () => {
+  afterEach(forgetFolders)
+
   it('[SET-1] every fault of every setting is named at once', () => {
     const env = {
       PARLEY_PORT: 'six',
@@ -67,5 +74,41 @@ describe('settings', () => {
     expect(faultsOf({ PARLEY_DATA_DIR: '~someone/x' })[0])
       .to.contain('PARLEY_DATA_DIR')
       .and.to.contain('whole path')
+  })
+
+  it("[SET-10] a name that is none of the hub's is told at the start, with the nearest that is; those of others, and values, never", async () => {
+    const env = {
+      PARLEY_PROT: '7000',
+      PARLEY_DATA_DIRECTORY: 'x',
+      PARLEY_COLOUR: 'red',
+      parley_port: '1',
+      PORT: '2',
+      MONGO_URI: 'hidden-word',
+    }
+    const others = {
+      PARLEY_URL: 'x',
+      PARLEY_KEY: 'x',
+      PARLEY_TOKEN: 'x',
+      PARLEY_TEST_LIFELINE: 'x',
+      PARLEY_NOTHING: '',
+      PARLEY_HOST: '127.0.0.1',
+    }
+    expect(readConfig({ ...env, ...others }).unknown).to.deep.equal([
+      { name: 'PARLEY_COLOUR' },
+      { name: 'PARLEY_DATA_DIRECTORY' },
+      { name: 'PARLEY_PROT', nearest: 'PARLEY_PORT' },
+    ])
+    // A data directory that cannot be made ends the hub before it opens anything; what it warns of comes first.
+    const folder = temporaryFolder({ file: '' })
+    const hub = runProgram({
+      ...{ command: process.execPath, args: ['server/main.ts'], cwd: root },
+      env: { PARLEY_PROT: 'hidden-word', PARLEY_DATA_DIR: join(folder, 'file') },
+    })
+    expect(await hub.ended).to.equal(1)
+    const [first = ''] = hub.printed().split('\n')
+    expect(JSON.parse(first)).to.deep.include({ level: 'warn', event: 'setting.unknown' })
+    expect(JSON.parse(first).details.detail).to.equal('There is no setting PARLEY_PROT, so it changes nothing.')
+    expect(JSON.parse(first).details.fix).to.include('Is PARLEY_PORT meant?')
+    expect(hub.said()).to.not.include('hidden-word')
   })
 })

@@ -30,9 +30,10 @@ function readable(line: string): Line[] {
   const entry = parsed(line)
   // The hub says the reason of its end twice: in its log, and for the person who typed the command.
   if (entry === null) return [{ text: line.replace(/^parley: /, ''), level: null }]
-  const { message, event, details, level } = entry
+  const { message, event, details, level, error } = entry
   const detail = field(details, 'detail')
-  const parts = [field(details, 'what') ?? message ?? (detail === undefined ? event : ''), detail, field(details, 'fix')]
+  const what = field(details, 'what') ?? message ?? (detail === undefined ? event : '')
+  const parts = [what, requestOf(details), detail, field(error, 'message') ?? error, field(details, 'fix')]
   const text = parts.filter((part) => typeof part === 'string' && part !== '').join(' · ') || line
   // A reason of several lines reads the same as where it was said for a person.
   return text.split('\n').map((one) => ({ text: one, level: String(level) }))
@@ -45,6 +46,12 @@ function parsed(line: string): Record<string, unknown> | null {
   } catch {
     return null // a line that only looks like JSON is shown as it is
   }
+}
+
+/** Which request it was, of a line that is about one. */
+function requestOf(details: unknown): string {
+  const [method, path] = [field(details, 'method'), field(details, 'path')]
+  return typeof method === 'string' && typeof path === 'string' ? `${method} ${path}` : ''
 }
 
 const field = (value: unknown, name: string): unknown =>

@@ -62,6 +62,10 @@ describe('bad input: frames', () => {
       '/visibility',
       '/reply_to',
     ])
+    const badId = await human.askRaw('message.post', { contract_id: '<your id>', key: 'k', body: 'x' })
+    if (badId.ok) throw new Error('it was taken')
+    const detail = 'must be an id as the hub gives it, a UUID such as 01234567-89ab-7cde-8123-456789abcdef'
+    expect(badId.error.errors).to.deep.equal([{ pointer: '/contract_id', detail }])
     for (const payload of [undefined, null, 0, 'text', true, [], [{ contract_id }], () => {}]) {
       expect(codeOf(await human.askRaw('message.post', payload))).to.equal('FRAME_INVALID')
     }
