@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import AxeBuilder from '@axe-core/playwright'
 import { expect } from 'chai'
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
-import { startHub, type TestHub } from '../../harness/hub.ts'
+import type { BrowserContextOptions, Page } from 'playwright-core'
 import { api, connectAgent, openContract, registerAgent, signUp } from '../../harness/people.ts'
-import { buildConsole, launchBrowser, openPage, openRoom, operatorOf, signedIn, speaker } from './console-world.ts'
+import { openRoom, operatorOf, speaker } from './console-world.ts'
+import { useConsole } from './use-console.ts'
 
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
 const looks: Record<string, BrowserContextOptions> = {
@@ -21,22 +21,19 @@ async function violationsOf(page: Page): Promise<string[]> {
 }
 
 describe('console: for everyone', () => {
-  let hub: TestHub
-  let browser: Browser
+  const world = useConsole()
   let contract_id: string
 
   before(async () => {
-    await buildConsole()
-    ;[hub, browser] = await Promise.all([startHub(), launchBrowser()])
-    const [ada, provider] = [await signUp(hub, ['requester'], 'Ada'), await registerAgent(hub, 'Scribe')]
-    ;({ contract_id } = await openContract(hub, { requester: ada, provider }))
-    await openContract(hub, { requester: ada, provider })
-    const agent = await connectAgent(hub, provider, [{ name: 'search', description: 'Finds', input_schema: true }])
+    const [ada, provider] = [await signUp(world.hub, ['requester'], 'Ada'), await registerAgent(world.hub, 'Scribe')]
+    ;({ contract_id } = await openContract(world.hub, { requester: ada, provider }))
+    await openContract(world.hub, { requester: ada, provider })
+    const agent = await connectAgent(world.hub, provider, [{ name: 'search', description: 'Finds', input_schema: true }])
     agent.socket.on('core.tool.call', (_call, ack) => ack({}))
     const [operator, requester, scribe] = [
-      await speaker(hub, await operatorOf(hub), contract_id),
-      await speaker(hub, ada, contract_id),
-      await speaker(hub, provider, contract_id),
+      await speaker(world.hub, await operatorOf(world.hub), contract_id),
+      await speaker(world.hub, ada, contract_id),
+      await speaker(world.hub, provider, contract_id),
     ]
     await requester.say('Please sort the archive')
     await scribe.say('I begin with the text files')
@@ -53,18 +50,14 @@ describe('console: for everyone', () => {
     })
     await agent.must('agent.tool.stream', { call_id: running.call_id, seq: 1, chunk: 'reading …\n' })
   })
-  after(async () => {
-    await browser?.close()
-    await hub?.close()
-  })
 
   for (const [look, options] of Object.entries(looks)) {
     it(`[CON-21] list, room, search and dialog have no fault that axe finds (${look})`, async () => {
-      const opened = await signedIn(browser, hub, options)
+      const opened = await world.signedIn(options)
       const { page } = opened
       await page.locator('.list-row').first().waitFor()
       expect(await violationsOf(page), 'list').to.deep.equal([])
-      await openRoom(opened, hub, contract_id)
+      await openRoom(opened, world.hub, contract_id)
       await page.getByText('reading …').waitFor()
       expect(await violationsOf(page), 'room').to.deep.equal([])
       await page.getByRole('checkbox', { name: /Note/ }).check()
@@ -76,31 +69,31 @@ describe('console: for everyone', () => {
       await page.getByRole('button', { name: 'End contract…' }).click()
       expect(await violationsOf(page), 'dialog').to.deep.equal([])
       await page.keyboard.press('Escape')
-      await page.goto(`${hub.url}/app/rooms/01890a5d-ac96-774b-bcce-b302099a8057`)
+      await page.goto(`${world.hub.url}/app/rooms/01890a5d-ac96-774b-bcce-b302099a8057`)
       await page.getByRole('heading', { name: 'No such room' }).waitFor()
       expect(await violationsOf(page), 'no such room').to.deep.equal([])
     })
 
     it(`[CON-21] sign-in has no fault that axe finds (${look})`, async () => {
-      const { page } = await openPage(browser, options)
-      await page.goto(`${hub.url}/app/rooms`)
+      const { page } = await world.openPage(options)
+      await page.goto(`${world.hub.url}/app/rooms`)
       await page.getByRole('heading', { name: 'Sign in' }).waitFor()
       expect(await violationsOf(page), 'signed out').to.deep.equal([])
-      await page.goto(`${hub.url}/app/sign-in#token=spent`)
+      await page.goto(`${world.hub.url}/app/sign-in#token=spent`)
       await page.getByRole('heading', { name: 'This link no longer works' }).waitFor()
       expect(await violationsOf(page), 'spent').to.deep.equal([])
     })
 
     it(`[CON-21] the forms for passwords have no fault that axe finds (${look})`, async () => {
-      const { page } = await openPage(browser, options)
-      await page.goto(`${hub.url}/app/sign-in`)
+      const { page } = await world.openPage(options)
+      await page.goto(`${world.hub.url}/app/sign-in`)
       await page.getByLabel('E-mail address').fill('nobody@example.org')
       await page.getByLabel('Password', { exact: true }).fill('wrong')
       await page.getByRole('button', { name: 'Sign in' }).click()
       await page.getByRole('alert').getByText('There is no user').waitFor()
       expect(await violationsOf(page), 'wrong password').to.deep.equal([])
       const invitation = { email: `${randomUUID()}@example.org`, name: 'Bea', roles: ['requester'] }
-      const { body } = await api<{ url: string }>(hub, 'POST', '/invitations', { body: invitation, bearer: hub.operator_token })
+      const { body } = await api<{ url: string }>(world.hub, 'POST', '/invitations', { body: invitation, bearer: world.hub.operator_token })
       await page.goto(body.url)
       await page.getByRole('heading', { name: 'Welcome, Bea' }).waitFor()
       await page.getByLabel('Password', { exact: true }).fill('short')
@@ -108,10 +101,10 @@ describe('console: for everyone', () => {
       await page.getByRole('alert').getByText('at least 10').waitFor()
       expect(await violationsOf(page), 'invitation').to.deep.equal([])
       expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'nothing sticks out').to.equal(true)
-      await page.goto(`${hub.url}/app/password-reset`)
+      await page.goto(`${world.hub.url}/app/password-reset`)
       await page.getByRole('heading', { name: 'Forgot your password?' }).waitFor()
       expect(await violationsOf(page), 'forgot').to.deep.equal([])
-      await page.goto(`${hub.url}/app/password-reset#token=spent`)
+      await page.goto(`${world.hub.url}/app/password-reset#token=spent`)
       await page.getByRole('heading', { name: 'This link no longer works' }).waitFor()
       expect(await violationsOf(page), 'spent reset').to.deep.equal([])
     })
@@ -120,9 +113,9 @@ describe('console: for everyone', () => {
   // Half of the looks hold each of width and colours once.
   for (const look of ['wide', 'narrow and dark', 'forced colours']) {
     it(`[CON-21] account, people, agents and their dialogs have no fault that axe finds (${look})`, async () => {
-      const { page } = await signedIn(browser, hub, looks[look])
+      const { page } = await world.signedIn(looks[look])
       const lookAt = async (path: string, what: string) => {
-        await page.goto(`${hub.url}/app/${path}`)
+        await page.goto(`${world.hub.url}/app/${path}`)
         await page.locator('.item').first().waitFor()
         expect(await violationsOf(page), what).to.deep.equal([])
         expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${what}: nothing sticks out`).to.equal(true)
@@ -159,16 +152,16 @@ describe('console: for everyone', () => {
   }
 
   it('[CON-22] news are told by a log of short sentences, and one hears nothing of old pages or of oneself', async () => {
-    const opened = await signedIn(browser, hub)
-    await openRoom(opened, hub, contract_id)
+    const opened = await world.signedIn()
+    await openRoom(opened, world.hub, contract_id)
     const { page } = opened
     const log = page.getByRole('log')
     await page.getByRole('textbox', { name: 'Message' }).fill('From me')
     await page.keyboard.press('Enter')
     await page.locator('article', { hasText: 'From me' }).waitFor()
-    const stranger = await openContract(hub)
-    const voice = await speaker(hub, stranger.requester, stranger.contract_id)
-    await openRoom(opened, hub, stranger.contract_id)
+    const stranger = await openContract(world.hub)
+    const voice = await speaker(world.hub, stranger.requester, stranger.contract_id)
+    await openRoom(opened, world.hub, stranger.contract_id)
     await voice.say('Is anybody there?')
     await log.getByText('Human Ada: Is anybody there?').waitFor()
     expect((await log.textContent())?.trim()).to.equal('Human Ada: Is anybody there?')

@@ -1,27 +1,16 @@
 import { expect } from 'chai'
-import type { Browser } from 'playwright-core'
-import { startHub, type TestHub } from '../../harness/hub.ts'
 import { api, signUp } from '../../harness/people.ts'
-import { buildConsole, launchBrowser, signedIn, until } from './console-world.ts'
+import { until } from './console-world.ts'
+import { useConsole } from './use-console.ts'
 
 const PASSWORD = 'correct horse battery'
 
 describe('console: your account', () => {
-  let hub: TestHub
-  let browser: Browser
-
-  before(async () => {
-    await buildConsole()
-    ;[hub, browser] = await Promise.all([startHub(), launchBrowser()])
-  })
-  after(async () => {
-    await browser?.close()
-    await hub?.close()
-  })
+  const world = useConsole()
 
   it('[CON-29] one sees where one is signed in, and ends one session after a question; that one is out, and this one stays', async () => {
-    const ada = await signUp(hub, ['requester'], 'Ada')
-    const [mine, other] = [await signedIn(browser, hub, { user: ada }), await signedIn(browser, hub, { user: ada })]
+    const ada = await signUp(world.hub, ['requester'], 'Ada')
+    const [mine, other] = [await world.signedIn({ user: ada }), await world.signedIn({ user: ada })]
     const { page, faults } = mine
     await page.getByRole('link', { name: 'Ada' }).click()
     await page.getByRole('heading', { name: 'Your account' }).waitFor()
@@ -55,13 +44,13 @@ describe('console: your account', () => {
   })
 
   it('[CON-29] one signs out everywhere else in one step', async () => {
-    const ada = await signUp(hub, ['requester'], 'Ada')
-    const { page } = await signedIn(browser, hub, { user: ada })
-    await page.goto(`${hub.url}/app/account`)
+    const ada = await signUp(world.hub, ['requester'], 'Ada')
+    const { page } = await world.signedIn({ user: ada })
+    await page.goto(`${world.hub.url}/app/account`)
     await page.getByRole('button', { name: 'Sign out everywhere else…' }).click()
     await page.getByRole('button', { name: 'Sign out everywhere else', exact: true }).click()
     await page.getByRole('status').getByText('You are signed out everywhere else.').waitFor()
-    expect((await hub.get('/me', ada.bearer)).status).to.equal(401)
+    expect((await world.hub.get('/me', ada.bearer)).status).to.equal(401)
     await page.locator('.item').filter({ hasText: 'This browser' }).waitFor()
     expect(await page.locator('.item').count()).to.equal(1)
     expect(await page.getByRole('button', { name: 'Sign out everywhere else…' }).count()).to.equal(0)
@@ -70,9 +59,9 @@ describe('console: your account', () => {
   it('[CON-29] one changes the password, is told what is wrong with it, and stays signed in', async () => {
     const email = 'ada@example.org'
     const made = { email, name: 'Ada', password: PASSWORD, roles: ['requester'] }
-    const { body } = await api<{ user_id: string }>(hub, 'POST', '/users', { body: made, bearer: hub.operator_token })
-    const { page, faults } = await signedIn(browser, hub, { user: { id: body.user_id } })
-    await page.goto(`${hub.url}/app/account`)
+    const { body } = await api<{ user_id: string }>(world.hub, 'POST', '/users', { body: made, bearer: world.hub.operator_token })
+    const { page, faults } = await world.signedIn({ user: { id: body.user_id } })
+    await page.goto(`${world.hub.url}/app/account`)
     const change = async (from: string, to: string) => {
       await page.getByLabel('Current password').fill(from)
       await page.getByLabel('New password').fill(to)
@@ -85,16 +74,16 @@ describe('console: your account', () => {
     await change(PASSWORD, 'another horse battery')
     await page.getByRole('status').getByText('Your password is changed').waitFor()
     expect(await page.getByLabel('New password').inputValue()).to.equal('')
-    expect((await api(hub, 'POST', '/sessions', { body: { email, password: 'another horse battery' } })).status).to.equal(200)
+    expect((await api(world.hub, 'POST', '/sessions', { body: { email, password: 'another horse battery' } })).status).to.equal(200)
     await page.reload()
     await page.getByRole('heading', { name: 'Your account' }).waitFor()
     expect(faults).to.deep.equal([])
   })
 
   it('[CON-29] what the hub refuses is told where it happened, with what to do', async () => {
-    const { page } = await signedIn(browser, hub)
+    const { page } = await world.signedIn()
     await page.route('**/sessions?*', (route) => route.abort())
-    await page.goto(`${hub.url}/app/account`)
+    await page.goto(`${world.hub.url}/app/account`)
     await page.getByText('Your sessions could not be loaded. The hub cannot be reached. Check that it is running').waitFor()
     await page.unroute('**/sessions?*')
     await page.getByRole('button', { name: 'Retry' }).click()

@@ -1,29 +1,21 @@
 import { expect } from 'chai'
-import type { Browser, Page } from 'playwright-core'
-import { startHub, type TestHub } from '../../harness/hub.ts'
+import type { Page } from 'playwright-core'
 import { api, type Person, signUp } from '../../harness/people.ts'
-import { buildConsole, launchBrowser, signedIn } from './console-world.ts'
+import { useConsole } from './use-console.ts'
 
 describe('console: agents and their keys', () => {
-  let hub: TestHub
-  let browser: Browser
+  const world = useConsole()
 
-  before(async () => {
-    await buildConsole()
-    ;[hub, browser] = await Promise.all([startHub(), launchBrowser()])
-  })
-  after(async () => {
-    await browser?.close()
-    await hub?.close()
-  })
-
-  const worksFor = async (api_key: string) => (await hub.get('/me', api_key)).status === 200
+  const worksFor = async (api_key: string) => (await world.hub.get('/me', api_key)).status === 200
 
   /** An owner with an agent, on its page. */
   async function ownedAgent({ name = 'Scribe' } = {}) {
-    const owner = await signUp(hub, ['requester'], 'Ada')
-    const { body } = await api<{ agent_id: string; api_key: string }>(hub, 'POST', '/agents', { body: { name }, bearer: owner.bearer })
-    const opened = await signedIn(browser, hub, { user: owner })
+    const owner = await signUp(world.hub, ['requester'], 'Ada')
+    const { body } = await api<{ agent_id: string; api_key: string }>(world.hub, 'POST', '/agents', {
+      body: { name },
+      bearer: owner.bearer,
+    })
+    const opened = await world.signedIn({ user: owner })
     await opened.page.getByRole('link', { name: 'Agents' }).click()
     await opened.page.getByRole('link', { name }).click()
     await opened.page.getByRole('heading', { name, exact: true }).waitFor()
@@ -38,9 +30,9 @@ describe('console: agents and their keys', () => {
   }
 
   it('[CON-31] one registers an agent and issues it a key of few scopes; each key is shown once, and is nowhere on the page after', async () => {
-    const ada = await signUp(hub, ['requester'], 'Ada')
-    const { page, faults } = await signedIn(browser, hub, { user: ada })
-    await page.goto(`${hub.url}/app/agents`)
+    const ada = await signUp(world.hub, ['requester'], 'Ada')
+    const { page, faults } = await world.signedIn({ user: ada })
+    await page.goto(`${world.hub.url}/app/agents`)
     await page.getByText('No agents yet.').waitFor()
     await page.getByRole('button', { name: 'Register…' }).click()
     await page.getByLabel('Name').fill('Quill')
@@ -62,8 +54,8 @@ describe('console: agents and their keys', () => {
     const row = page.locator('.item', { hasText: 'laptop' })
     await row.getByText('rooms:read. Issued').waitFor()
     await row.getByText('Not used yet').waitFor()
-    expect((await hub.get('/contracts', second)).status).to.equal(200)
-    expect((await hub.post('/contracts', {}, second)).status).to.equal(403)
+    expect((await world.hub.get('/contracts', second)).status).to.equal(200)
+    expect((await world.hub.post('/contracts', {}, second)).status).to.equal(403)
     const content = await page.content()
     for (const key of [first, second]) expect(content).to.not.contain(key)
     expect(faults).to.deep.equal([])
@@ -112,15 +104,15 @@ describe('console: agents and their keys', () => {
   it('[CON-31] a reviewer reads and revokes but issues nothing; a stranger is told that there is nothing', async () => {
     const { agent_id } = await ownedAgent()
     const open = async (user: Person) => {
-      const { page } = await signedIn(browser, hub, { user })
-      await page.goto(`${hub.url}/app/agents/${agent_id}`)
+      const { page } = await world.signedIn({ user })
+      await page.goto(`${world.hub.url}/app/agents/${agent_id}`)
       return page
     }
-    const page = await open(await signUp(hub, ['reviewer'], 'Rea'))
+    const page = await open(await signUp(world.hub, ['reviewer'], 'Rea'))
     await page.getByRole('button', { name: /^Revoke/ }).waitFor()
     await page.getByRole('heading', { name: 'Scribe' }).waitFor()
     expect(await page.getByRole('button', { name: /^(Issue|Rotate)/ }).count()).to.equal(0)
-    const strange = await open(await signUp(hub, ['requester'], 'Sam'))
+    const strange = await open(await signUp(world.hub, ['requester'], 'Sam'))
     await strange.getByText('The keys could not be loaded. Nothing here that you can see.').waitFor()
     expect(await strange.getByRole('button', { name: 'Issue a key…' }).count()).to.equal(0)
   })

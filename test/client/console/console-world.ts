@@ -5,7 +5,7 @@ import { build } from 'vite'
 import type { TestHub } from '../../harness/hub.ts'
 import { api, type Client, connectAs, type Person } from '../../harness/people.ts'
 
-type Reach = Pick<TestHub, 'url' | 'operator_token'>
+export type Reach = Pick<TestHub, 'url' | 'operator_token'>
 
 const CONSOLE = fileURLToPath(new URL('../../../client/console', import.meta.url))
 export const DIST = `${CONSOLE}/dist`

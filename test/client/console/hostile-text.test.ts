@@ -1,8 +1,7 @@
 import { expect } from 'chai'
-import type { Browser } from 'playwright-core'
-import { startHub, type TestHub } from '../../harness/hub.ts'
 import { connectAgent, openContract, registerAgent } from '../../harness/people.ts'
-import { buildConsole, launchBrowser, openRoom, operatorOf, signedIn, speaker, until } from './console-world.ts'
+import { openRoom, operatorOf, speaker, until } from './console-world.ts'
+import { useConsole } from './use-console.ts'
 
 const corpus = [
   '<script>tellFault("ran: script")</script>',
@@ -22,25 +21,15 @@ const corpus = [
 const hidden = 'invoice\u202Efdp.exe\u2066\u200F\u0007'
 
 describe('console: text that means harm', () => {
-  let hub: TestHub
-  let browser: Browser
-
-  before(async () => {
-    await buildConsole()
-    ;[hub, browser] = await Promise.all([startHub(), launchBrowser()])
-  })
-  after(async () => {
-    await browser?.close()
-    await hub?.close()
-  })
+  const world = useConsole()
 
   it('[CON-20] whatever is in messages, names, tools and inputs is shown as text and runs nowhere', async () => {
-    const provider = await registerAgent(hub, `${corpus[1]} ${hidden}`)
-    const { contract_id } = await openContract(hub, { provider })
-    const agent = await connectAgent(hub, provider, [{ name: 'echo', description: corpus.join(), input_schema: true }])
+    const provider = await registerAgent(world.hub, `${corpus[1]} ${hidden}`)
+    const { contract_id } = await openContract(world.hub, { provider })
+    const agent = await connectAgent(world.hub, provider, [{ name: 'echo', description: corpus.join(), input_schema: true }])
     agent.socket.on('core.tool.call', (_call, ack) => ack({}))
-    const operator = await speaker(hub, await operatorOf(hub), contract_id)
-    const agentVoice = await speaker(hub, provider, contract_id)
+    const operator = await speaker(world.hub, await operatorOf(world.hub), contract_id)
+    const agentVoice = await speaker(world.hub, provider, contract_id)
     for (const text of corpus) await agentVoice.say(text)
     await agentVoice.say(hidden)
     for (const [at, text] of corpus.entries()) {
@@ -54,8 +43,8 @@ describe('console: text that means harm', () => {
       error: { code: corpus[0] ?? '', message: corpus[1] ?? '' },
     })
 
-    const opened = await signedIn(browser, hub)
-    await openRoom(opened, hub, contract_id)
+    const opened = await world.signedIn()
+    await openRoom(opened, world.hub, contract_id)
     const { page, faults } = opened
     for (const text of corpus) await page.locator('article.message .prose').getByText(text, { exact: true }).first().waitFor()
     for (const part of await page.locator('article.call details').all()) await part.locator('summary').click()

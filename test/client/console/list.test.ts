@@ -1,37 +1,26 @@
 import { expect } from 'chai'
-import type { Browser } from 'playwright-core'
-import { startHub, type TestHub } from '../../harness/hub.ts'
 import { openContract, signUp } from '../../harness/people.ts'
-import { buildConsole, launchBrowser, openRoom, signedIn, speaker, until } from './console-world.ts'
+import { openRoom, speaker, until } from './console-world.ts'
+import { useConsole } from './use-console.ts'
 
 describe('console: the list of rooms', () => {
-  let hub: TestHub
-  let browser: Browser
-
-  before(async () => {
-    await buildConsole()
-    ;[hub, browser] = await Promise.all([startHub(), launchBrowser()])
-  })
-  after(async () => {
-    await browser?.close()
-    await hub?.close()
-  })
+  const world = useConsole()
 
   it('[CON-10] the list shows what one may see, a new contract comes by itself, and old data stays when the hub gives none', async () => {
-    const ada = await signUp(hub, ['requester'], 'Ada')
-    const { page } = await signedIn(browser, hub, { user: ada })
+    const ada = await signUp(world.hub, ['requester'], 'Ada')
+    const { page } = await world.signedIn({ user: ada })
     await page.getByText('No rooms yet.').waitFor()
-    await openContract(hub, { requester: ada })
+    await openContract(world.hub, { requester: ada })
     await page.locator('.list-row').waitFor()
-    await openContract(hub)
-    await openContract(hub, { requester: ada })
+    await openContract(world.hub)
+    await openContract(world.hub, { requester: ada })
     await until(
       () => page.locator('.list-row').count(),
       (count) => count === 2,
     )
 
     await page.route('**/contracts?*', (route) => route.abort())
-    await openContract(hub, { requester: ada })
+    await openContract(world.hub, { requester: ada })
     await page.getByText(/cannot be reached\. As of/).waitFor()
     expect(await page.locator('.list-row').count()).to.equal(2)
     await page.unroute('**/contracts?*')
@@ -43,16 +32,16 @@ describe('console: the list of rooms', () => {
   })
 
   it('[CON-10] the room where something happens comes first, but not while one is about to choose', async () => {
-    const ada = await signUp(hub, ['requester'], 'Ada')
+    const ada = await signUp(world.hub, ['requester'], 'Ada')
     const ids: string[] = []
-    for (let n = 0; n < 3; n++) ids.unshift((await openContract(hub, { requester: ada })).contract_id)
-    const opened = await signedIn(browser, hub, { user: ada })
+    for (let n = 0; n < 3; n++) ids.unshift((await openContract(world.hub, { requester: ada })).contract_id)
+    const opened = await world.signedIn({ user: ada })
     const { page } = opened
     const rows = () => page.locator('.list-row').evaluateAll((links) => links.map((link) => link.getAttribute('href')?.split('/').at(-1)))
     const untilRows = (wanted: (string | undefined)[]) => until(rows, (seen) => JSON.stringify(seen) === JSON.stringify(wanted))
-    await openRoom(opened, hub, ids[2] ?? '')
+    await openRoom(opened, world.hub, ids[2] ?? '')
     await untilRows(ids)
-    const voices = await Promise.all([2, 1].map((n) => speaker(hub, ada, ids[n] ?? '')))
+    const voices = await Promise.all([2, 1].map((n) => speaker(world.hub, ada, ids[n] ?? '')))
     await voices[0]?.say('first')
     await untilRows([ids[2], ids[0], ids[1]])
     // The pointer stays where it clicked.

@@ -1,8 +1,7 @@
 import { expect } from 'chai'
-import type { Browser } from 'playwright-core'
-import { startHub, type TestHub } from '../../harness/hub.ts'
 import { api, signUp } from '../../harness/people.ts'
-import { buildConsole, launchBrowser, openPage, signedIn, until } from './console-world.ts'
+import { until } from './console-world.ts'
+import { useConsole } from './use-console.ts'
 
 interface User {
   user_id: string
@@ -13,22 +12,12 @@ interface User {
 }
 
 describe('console: people', () => {
-  let hub: TestHub
-  let browser: Browser
+  const world = useConsole()
 
-  before(async () => {
-    await buildConsole()
-    ;[hub, browser] = await Promise.all([startHub(), launchBrowser()])
-  })
-  after(async () => {
-    await browser?.close()
-    await hub?.close()
-  })
-
-  const userOf = async (id: string) => (await api<User>(hub, 'GET', `/users/${id}`, { bearer: hub.operator_token })).body
+  const userOf = async (id: string) => (await api<User>(world.hub, 'GET', `/users/${id}`, { bearer: world.hub.operator_token })).body
 
   async function peoplePage() {
-    const opened = await signedIn(browser, hub)
+    const opened = await world.signedIn()
     await opened.page.getByRole('link', { name: 'People' }).click()
     await opened.page.locator('.item', { hasText: 'the hub’s own admin' }).waitFor()
     const row = (name: string) => opened.page.locator('.item', { hasText: name })
@@ -47,14 +36,14 @@ describe('console: people', () => {
     await invite()
     const box = page.getByLabel('Invitation link')
     const url = await box.inputValue()
-    expect(url).to.contain(`${hub.url}/app/invitation#token=`)
+    expect(url).to.contain(`${world.hub.url}/app/invitation#token=`)
     // One key too many must not take the only sight of it away.
     await page.keyboard.press('Escape')
     expect(await box.isVisible()).to.equal(true)
     await page.getByRole('button', { name: 'Done' }).click()
     await row('bea@example.org').getByText('Invited').waitFor()
     expect(await page.content()).to.not.contain('#token=')
-    const guest = await openPage(browser)
+    const guest = await world.openPage()
     await guest.page.goto(url)
     await guest.page.getByLabel('Password', { exact: true }).fill('correct horse battery')
     await guest.page.keyboard.press('Enter')
@@ -65,10 +54,10 @@ describe('console: people', () => {
   })
 
   it('[CON-30] an admin changes name and roles, and what was not changed stays as somebody else set it meanwhile', async () => {
-    const ada = await signUp(hub, ['requester'], 'Ada Lovelace')
+    const ada = await signUp(world.hub, ['requester'], 'Ada Lovelace')
     const { page, row } = await peoplePage()
     await page.getByRole('button', { name: 'Change Ada Lovelace' }).click()
-    await api(hub, 'PATCH', `/users/${ada.id}`, { bearer: hub.operator_token, body: { name: 'Ada King' } })
+    await api(world.hub, 'PATCH', `/users/${ada.id}`, { bearer: world.hub.operator_token, body: { name: 'Ada King' } })
     await page.getByRole('checkbox', { name: /^Provider/ }).check()
     await page.getByRole('button', { name: 'Save' }).click()
     await row('Ada King').getByText('requester, provider').waitFor()
@@ -82,29 +71,29 @@ describe('console: people', () => {
   })
 
   it('[CON-30] an admin sees who asked for a new password, and makes the link that sets one', async () => {
-    const cleo = await signUp(hub, ['requester'], 'Cleo')
-    await api(hub, 'POST', '/password-resets', { body: { email: (await userOf(cleo.id)).email } })
+    const cleo = await signUp(world.hub, ['requester'], 'Cleo')
+    await api(world.hub, 'POST', '/password-resets', { body: { email: (await userOf(cleo.id)).email } })
     const { page, row } = await peoplePage()
     await row('Cleo').getByText('Asked for a new password').waitFor()
     await page.getByRole('button', { name: 'Reset link for Cleo' }).click()
     await page.getByRole('button', { name: 'Make the link' }).click()
     const url = await page.getByRole('textbox', { name: 'Reset link' }).inputValue()
     await page.getByRole('button', { name: 'Done' }).click()
-    const guest = await openPage(browser)
+    const guest = await world.openPage()
     await guest.page.goto(url)
     await guest.page.getByRole('heading', { name: 'A new password for Cleo' }).waitFor()
   })
 
   it('[CON-30] an admin deactivates after a question, which signs out at once, and activates again; the hub’s own admin cannot be', async () => {
-    const dan = await signUp(hub, ['requester'], 'Dan')
+    const dan = await signUp(world.hub, ['requester'], 'Dan')
     const { page, row } = await peoplePage()
     await page.getByRole('button', { name: 'Deactivate Dan' }).click()
     await page.getByRole('button', { name: 'Cancel' }).click()
-    expect((await hub.get('/me', dan.bearer)).status).to.equal(200)
+    expect((await world.hub.get('/me', dan.bearer)).status).to.equal(200)
     await page.getByRole('button', { name: 'Deactivate Dan' }).click()
     await page.getByRole('button', { name: 'Deactivate', exact: true }).click()
     await row('Dan').getByText('Deactivated').waitFor()
-    expect((await hub.get('/me', dan.bearer)).status).to.equal(401)
+    expect((await world.hub.get('/me', dan.bearer)).status).to.equal(401)
     await page.getByLabel('Show').selectOption('Deactivated')
     await until(
       () => page.locator('.item').count(),
@@ -120,10 +109,10 @@ describe('console: people', () => {
   })
 
   it('[CON-30] who is no admin is not led there, and is told why when going there', async () => {
-    const { page } = await signedIn(browser, hub, { user: await signUp(hub, ['reviewer'], 'Rea') })
+    const { page } = await world.signedIn({ user: await signUp(world.hub, ['reviewer'], 'Rea') })
     await page.getByRole('link', { name: 'Agents' }).waitFor()
     expect(await page.getByRole('link', { name: 'People' }).count()).to.equal(0)
-    await page.goto(`${hub.url}/app/people`)
+    await page.goto(`${world.hub.url}/app/people`)
     await page.getByText('The people could not be loaded.').waitFor()
   })
 })

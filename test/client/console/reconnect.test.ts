@@ -2,26 +2,24 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import type { Browser } from 'playwright-core'
 import { freePort, type HubProcess, startHubProcess } from '../../harness/hub-process.ts'
 import { api, connectAgent, openContract, signUp } from '../../harness/people.ts'
-import { buildConsole, launchBrowser, openRoom, seqsOn, signedIn, speaker, until, watch } from './console-world.ts'
+import { openRoom, seqsOn, speaker, until, watch } from './console-world.ts'
+import { usePages } from './use-console.ts'
 
 describe('console: a hub that goes and comes back', function () {
   this.timeout(120_000)
+  const pages = usePages()
   let data_dir: string
   let port: number
   let hub: HubProcess
-  let browser: Browser
 
   beforeEach(async () => {
-    await buildConsole()
     data_dir = await mkdtemp(join(tmpdir(), 'parley-console-'))
     port = await freePort()
-    ;[hub, browser] = await Promise.all([startHubProcess({ data_dir, port }), launchBrowser()])
+    hub = await startHubProcess({ data_dir, port })
   })
   afterEach(async () => {
-    await browser?.close()
     await hub?.stop()
     await rm(data_dir, { recursive: true, force: true })
   })
@@ -37,7 +35,7 @@ describe('console: a hub that goes and comes back', function () {
     const { contract_id, provider } = await openContract(hub, { requester: ada })
     const agent = await connectAgent(hub, provider)
     await agent.must('room.join', { contract_id })
-    const opened = await signedIn(browser, hub)
+    const opened = await pages.signedIn(hub)
     const { page } = opened
     // The page's own time goes on as ever, and jumps where it is told to.
     await page.clock.install()
@@ -84,7 +82,7 @@ describe('console: a hub that goes and comes back', function () {
 
   it('[CON-19] a message that was never acknowledged outlives its page, and is sent once', async () => {
     const { contract_id } = await openContract(hub)
-    const opened = await signedIn(browser, hub)
+    const opened = await pages.signedIn(hub)
     await openRoom(opened, hub, contract_id)
     await opened.page.locator('.floor').waitFor()
     await hub.kill()

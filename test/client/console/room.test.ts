@@ -1,27 +1,16 @@
 import { expect } from 'chai'
-import type { Browser } from 'playwright-core'
-import { startHub, type TestHub } from '../../harness/hub.ts'
 import { connectAgent, openContract, registerAgent, signUp } from '../../harness/people.ts'
-import { buildConsole, launchBrowser, openPage, openRoom, operatorOf, seqsOn, signedIn, speaker, until } from './console-world.ts'
+import { openRoom, operatorOf, seqsOn, speaker, until } from './console-world.ts'
+import { useConsole } from './use-console.ts'
 
 describe('console: a room', () => {
-  let hub: TestHub
-  let browser: Browser
-
-  before(async () => {
-    await buildConsole()
-    ;[hub, browser] = await Promise.all([startHub({ limits: { frame_bytes: 8_192 } }), launchBrowser()])
-  })
-  after(async () => {
-    await browser?.close()
-    await hub?.close()
-  })
+  const world = useConsole({ limits: { frame_bytes: 8_192 } })
 
   it('[CON-3] what one writes appears in the other browser, once, with who wrote it', async () => {
-    const ada = await signUp(hub, ['requester'], 'Ada')
-    const { contract_id } = await openContract(hub, { requester: ada })
-    const [one, other] = await Promise.all([signedIn(browser, hub, { user: ada }), signedIn(browser, hub)])
-    await Promise.all([openRoom(one, hub, contract_id), openRoom(other, hub, contract_id)])
+    const ada = await signUp(world.hub, ['requester'], 'Ada')
+    const { contract_id } = await openContract(world.hub, { requester: ada })
+    const [one, other] = await Promise.all([world.signedIn({ user: ada }), world.signedIn()])
+    await Promise.all([openRoom(one, world.hub, contract_id), openRoom(other, world.hub, contract_id)])
     await one.page.getByRole('textbox', { name: 'Message' }).fill('Good morning')
     await other.page.getByText('Ada is typing…').waitFor()
     await one.page.keyboard.press('Enter')
@@ -39,9 +28,9 @@ describe('console: a room', () => {
   })
 
   it('[CON-4] Enter sends; Shift+Enter, an Enter that confirms a word, and blanks do not', async () => {
-    const { contract_id } = await openContract(hub)
-    const opened = await signedIn(browser, hub)
-    await openRoom(opened, hub, contract_id)
+    const { contract_id } = await openContract(world.hub)
+    const opened = await world.signedIn()
+    await openRoom(opened, world.hub, contract_id)
     const { page } = opened
     const box = page.getByRole('textbox', { name: 'Message' })
     await box.fill('   ')
@@ -59,9 +48,9 @@ describe('console: a room', () => {
   })
 
   it('[CON-5] a refused message stays with its reason, over a reload, until its author sends it again or discards it', async () => {
-    const { contract_id } = await openContract(hub)
-    const opened = await signedIn(browser, hub)
-    await openRoom(opened, hub, contract_id)
+    const { contract_id } = await openContract(world.hub)
+    const opened = await world.signedIn()
+    await openRoom(opened, world.hub, contract_id)
     const { page } = opened
     await page.getByRole('textbox', { name: 'Message' }).fill(`too large ${'x'.repeat(9_000)}`)
     await page.keyboard.press('Enter')
@@ -79,25 +68,25 @@ describe('console: a room', () => {
   })
 
   it('[CON-6] a draft survives a reload, each room its own', async () => {
-    const [first, second] = [await openContract(hub), await openContract(hub)]
-    const opened = await signedIn(browser, hub)
-    await openRoom(opened, hub, first.contract_id)
+    const [first, second] = [await openContract(world.hub), await openContract(world.hub)]
+    const opened = await world.signedIn()
+    await openRoom(opened, world.hub, first.contract_id)
     const box = opened.page.getByRole('textbox', { name: 'Message' })
     await box.fill('not finis')
-    await openRoom(opened, hub, second.contract_id)
+    await openRoom(opened, world.hub, second.contract_id)
     expect(await box.inputValue()).to.equal('')
-    await openRoom(opened, hub, first.contract_id)
+    await openRoom(opened, world.hub, first.contract_id)
     expect(await box.inputValue()).to.equal('not finis')
   })
 
   it('[CON-7] a call is one card: its text streams in, then its outcome and duration stand there', async () => {
-    const provider = await registerAgent(hub, 'Scribe')
-    const { contract_id } = await openContract(hub, { provider })
+    const provider = await registerAgent(world.hub, 'Scribe')
+    const { contract_id } = await openContract(world.hub, { provider })
     const tool = (name: string) => ({ name, description: 'A tool', input_schema: true })
-    const agent = await connectAgent(hub, provider, [tool('search'), tool('read')])
-    const human = await speaker(hub, await operatorOf(hub), contract_id)
-    const opened = await signedIn(browser, hub)
-    await openRoom(opened, hub, contract_id)
+    const agent = await connectAgent(world.hub, provider, [tool('search'), tool('read')])
+    const human = await speaker(world.hub, await operatorOf(world.hub), contract_id)
+    const opened = await world.signedIn()
+    await openRoom(opened, world.hub, contract_id)
     const { page } = opened
 
     agent.socket.on('core.tool.call', (_call, ack) => ack({}))
@@ -130,13 +119,13 @@ describe('console: a room', () => {
   })
 
   it('[CON-7] a running call is canceled after a question, by who may', async () => {
-    const { contract_id, provider, requester } = await openContract(hub)
-    const agent = await connectAgent(hub, provider, [{ name: 'sort', description: 'Sorts', input_schema: true }])
+    const { contract_id, provider, requester } = await openContract(world.hub)
+    const agent = await connectAgent(world.hub, provider, [{ name: 'sort', description: 'Sorts', input_schema: true }])
     agent.socket.on('core.tool.call', (_call, ack) => ack({}))
-    const opened = await signedIn(browser, hub, { user: requester })
-    await openRoom(opened, hub, contract_id)
+    const opened = await world.signedIn({ user: requester })
+    await openRoom(opened, world.hub, contract_id)
     const { page, faults } = opened
-    const caller = await speaker(hub, requester, contract_id)
+    const caller = await speaker(world.hub, requester, contract_id)
     const { call_id } = await caller.must('tool.call', { contract_id, key: 'long', tool: 'sort', input: {}, timeout_ms: 3_600_000 })
     const card = page.locator('article.call')
     await card.getByText('Running').waitFor()
@@ -154,10 +143,10 @@ describe('console: a room', () => {
   })
 
   it('[CON-8] a note says that only staff see it, and is a stub for the requester', async () => {
-    const ada = await signUp(hub, ['requester'], 'Ada')
-    const { contract_id } = await openContract(hub, { requester: ada })
-    const [requester, staff] = await Promise.all([signedIn(browser, hub, { user: ada }), signedIn(browser, hub)])
-    await Promise.all([openRoom(requester, hub, contract_id), openRoom(staff, hub, contract_id)])
+    const ada = await signUp(world.hub, ['requester'], 'Ada')
+    const { contract_id } = await openContract(world.hub, { requester: ada })
+    const [requester, staff] = await Promise.all([world.signedIn({ user: ada }), world.signedIn()])
+    await Promise.all([openRoom(requester, world.hub, contract_id), openRoom(staff, world.hub, contract_id)])
     await staff.page.getByRole('checkbox', { name: /Note/ }).check()
     await staff.page.getByRole('textbox', { name: 'Note' }).fill('between us')
     await staff.page.keyboard.press('Enter')
@@ -168,9 +157,9 @@ describe('console: a room', () => {
   })
 
   it('[CON-9] a contract ends after a confirmation, with its outcome, and then nothing can be written', async () => {
-    const { contract_id } = await openContract(hub)
-    const opened = await signedIn(browser, hub)
-    await openRoom(opened, hub, contract_id)
+    const { contract_id } = await openContract(world.hub)
+    const opened = await world.signedIn()
+    await openRoom(opened, world.hub, contract_id)
     const { page } = opened
     await page.getByRole('button', { name: 'End contract…' }).click()
     await page.getByRole('button', { name: 'Keep it open' }).click()
@@ -186,8 +175,8 @@ describe('console: a room', () => {
   })
 
   it('[CON-11] where there is no room for both, list and room take turns, by the address', async () => {
-    const { contract_id } = await openContract(hub)
-    const opened = await signedIn(browser, hub, { viewport: { width: 360, height: 740 } })
+    const { contract_id } = await openContract(world.hub)
+    const opened = await world.signedIn({ viewport: { width: 360, height: 740 } })
     const { page } = opened
     await page.locator(`.list-row[href$="${contract_id}"]`).click()
     await page.waitForURL(`**/app/rooms/${contract_id}`)
@@ -202,12 +191,12 @@ describe('console: a room', () => {
   })
 
   it('[CON-11] at 400 % zoom the timeline keeps a height to read in, and nothing is out of reach', async () => {
-    const { contract_id } = await openContract(hub, {
-      provider: await registerAgent(hub, 'An agent whose name takes three lines of the header'),
+    const { contract_id } = await openContract(world.hub, {
+      provider: await registerAgent(world.hub, 'An agent whose name takes three lines of the header'),
     })
-    const opened = await signedIn(browser, hub, { viewport: { width: 320, height: 256 } })
+    const opened = await world.signedIn({ viewport: { width: 320, height: 256 } })
     const { page } = opened
-    await openRoom(opened, hub, contract_id)
+    await openRoom(opened, world.hub, contract_id)
     const frame = page.locator('.timeline-frame')
     expect((await frame.boundingBox())?.height).to.be.at.least(150)
     for (const part of [page.locator('.room-head'), frame, page.getByRole('textbox', { name: 'Message' })]) {
@@ -219,21 +208,21 @@ describe('console: a room', () => {
   })
 
   it('[CON-16] what a search finds beside messages is told in words', async () => {
-    const { contract_id } = await openContract(hub)
-    const opened = await signedIn(browser, hub)
-    await openRoom(opened, hub, contract_id)
+    const { contract_id } = await openContract(world.hub)
+    const opened = await world.signedIn()
+    await openRoom(opened, world.hub, contract_id)
     await opened.page.getByRole('button', { name: 'Search', exact: true }).click()
     await opened.page.getByRole('searchbox').fill('archive')
     await opened.page.locator('.search-results').getByText('Contract opened: Sort the archive', { exact: true }).waitFor()
   })
 
   it('[CON-12] who is here, who drives, and that the agent is gone', async () => {
-    const provider = await registerAgent(hub, 'Scribe')
-    const { contract_id } = await openContract(hub, { provider })
-    const agent = await connectAgent(hub, provider)
+    const provider = await registerAgent(world.hub, 'Scribe')
+    const { contract_id } = await openContract(world.hub, { provider })
+    const agent = await connectAgent(world.hub, provider)
     await agent.must('room.join', { contract_id })
-    const opened = await signedIn(browser, hub)
-    await openRoom(opened, hub, contract_id)
+    const opened = await world.signedIn()
+    await openRoom(opened, world.hub, contract_id)
     const { page } = opened
     await page.locator('.floor', { hasText: 'Agent Scribe is working' }).waitFor()
     const presence = page.getByRole('list', { name: 'In this room' })
@@ -244,14 +233,14 @@ describe('console: a room', () => {
   })
 
   it('[CON-13] an event that was seen at the end is told to the hub as read', async () => {
-    const { contract_id, requester } = await openContract(hub)
-    const other = await speaker(hub, requester, contract_id)
-    const opened = await openPage(browser)
+    const { contract_id, requester } = await openContract(world.hub)
+    const other = await speaker(world.hub, requester, contract_id)
+    const opened = await world.openPage()
     await opened.context.close()
-    const reader = await signedIn(browser, hub)
-    await openRoom(reader, hub, contract_id)
+    const reader = await world.signedIn()
+    await openRoom(reader, world.hub, contract_id)
     const { seq } = await other.say('Read this')
-    const operator = await operatorOf(hub)
+    const operator = await operatorOf(world.hub)
     await other.next('presence', ({ changed = [] }) => changed.some(({ id, cursor }) => id === operator.id && cursor === seq))
   })
 })

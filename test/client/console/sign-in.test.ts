@@ -1,24 +1,13 @@
 import { expect } from 'chai'
-import type { Browser } from 'playwright-core'
-import { startHub, type TestHub } from '../../harness/hub.ts'
-import { buildConsole, launchBrowser, openPage, signedIn, signInLink } from './console-world.ts'
+import { signInLink } from './console-world.ts'
+import { useConsole } from './use-console.ts'
 
 describe('console: sign-in', () => {
-  let hub: TestHub
-  let browser: Browser
-
-  before(async () => {
-    await buildConsole()
-    ;[hub, browser] = await Promise.all([startHub(), launchBrowser()])
-  })
-  after(async () => {
-    await browser?.close()
-    await hub?.close()
-  })
+  const world = useConsole()
 
   it('[CON-1] a sign-in link signs in once, and its token leaves the address bar before the hub is asked', async () => {
-    const url = await signInLink(hub)
-    const { page, faults } = await openPage(browser)
+    const url = await signInLink(world.hub)
+    const { page, faults } = await world.openPage()
     const addresses: string[] = []
     page.on('request', (request) => {
       if (request.url().endsWith('/redeem')) addresses.push(page.url())
@@ -26,50 +15,50 @@ describe('console: sign-in', () => {
     await page.goto(url)
     await page.waitForURL('**/app/rooms')
     await page.getByText('No rooms yet.').waitFor()
-    expect(addresses).to.deep.equal([`${hub.url}/app/sign-in`])
+    expect(addresses).to.deep.equal([`${world.hub.url}/app/sign-in`])
     await page.goBack().catch(() => undefined)
     expect(page.url()).to.not.contain('token')
     expect(faults).to.deep.equal([])
 
-    const second = await openPage(browser)
+    const second = await world.openPage()
     await second.page.goto(url)
     await second.page.getByRole('heading', { name: 'This link no longer works' }).waitFor()
     await second.page.getByText('scripts/start').waitFor()
-    expect(second.page.url()).to.equal(`${hub.url}/app/sign-in`)
+    expect(second.page.url()).to.equal(`${world.hub.url}/app/sign-in`)
   })
 
   it('[CON-1] who is signed in already and opens a spent link gets to the rooms', async () => {
-    const { page } = await signedIn(browser, hub)
-    await page.goto(`${hub.url}/app/sign-in#token=spent`)
+    const { page } = await world.signedIn()
+    await page.goto(`${world.hub.url}/app/sign-in#token=spent`)
     await page.getByRole('link', { name: 'open the rooms' }).click()
     await page.getByText('No rooms yet.').waitFor()
   })
 
   it('[CON-2] who is not signed in is told how to, on every page', async () => {
-    const { page } = await openPage(browser)
+    const { page } = await world.openPage()
     for (const path of ['/', '/app/rooms', '/app/rooms/01890a5d-ac96-774b-bcce-b302099a8057', '/app/sign-in']) {
-      await page.goto(hub.url + path)
+      await page.goto(world.hub.url + path)
       await page.getByRole('heading', { name: 'Sign in' }).waitFor()
       await page.getByText('scripts/start').waitFor()
     }
   })
 
   it('[CON-2] signing out ends the access of the browser', async () => {
-    const { page } = await signedIn(browser, hub)
+    const { page } = await world.signedIn()
     await page.getByRole('button', { name: 'Sign out' }).click()
     await page.getByRole('heading', { name: 'You are signed out' }).waitFor()
-    await page.goto(`${hub.url}/app/rooms`)
+    await page.goto(`${world.hub.url}/app/rooms`)
     await page.getByRole('heading', { name: 'Sign in' }).waitFor()
   })
 
   it('[CON-2] a page that is not there, and a room that one may not see, say so', async () => {
-    const { page } = await signedIn(browser, hub)
-    await page.goto(`${hub.url}/app/nowhere`)
+    const { page } = await world.signedIn()
+    await page.goto(`${world.hub.url}/app/nowhere`)
     await page.getByRole('heading', { name: 'There is no such page' }).waitFor()
     await page.setViewportSize({ width: 360, height: 740 })
     await page.getByRole('heading', { name: 'There is no such page' }).waitFor()
     for (const id of ['01890a5d-ac96-774b-bcce-b302099a8057', 'no-id']) {
-      await page.goto(`${hub.url}/app/rooms/${id}`)
+      await page.goto(`${world.hub.url}/app/rooms/${id}`)
       await page.getByRole('heading', { name: 'No such room' }).waitFor()
     }
   })

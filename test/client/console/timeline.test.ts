@@ -1,33 +1,25 @@
 import { expect } from 'chai'
-import type { Browser } from 'playwright-core'
-import { startHub, type TestHub } from '../../harness/hub.ts'
 import { openContract, signUp } from '../../harness/people.ts'
-import { buildConsole, launchBrowser, openRoom, seqsOn, signedIn, speaker, until } from './console-world.ts'
+import { openRoom, seqsOn, speaker, until } from './console-world.ts'
+import { useConsole } from './use-console.ts'
 
 const EVENTS = 600
 
 describe('console: a long timeline', () => {
-  let hub: TestHub
-  let browser: Browser
+  const world = useConsole({ limits: { frames_per_s: 10_000, frames_burst: 10_000 } })
   let contract_id: string
   let ada: Awaited<ReturnType<typeof speaker>>
 
   before(async () => {
-    await buildConsole()
-    ;[hub, browser] = await Promise.all([startHub({ limits: { frames_per_s: 10_000, frames_burst: 10_000 } }), launchBrowser()])
-    const requester = await signUp(hub, ['requester'], 'Ada')
-    ;({ contract_id } = await openContract(hub, { requester }))
-    ada = await speaker(hub, requester, contract_id)
+    const requester = await signUp(world.hub, ['requester'], 'Ada')
+    ;({ contract_id } = await openContract(world.hub, { requester }))
+    ada = await speaker(world.hub, requester, contract_id)
     for (let at = 2; at <= EVENTS; at += 1) await ada.say(`Event ${at}${at % 7 === 0 ? `\n${'with more to say '.repeat(at % 40)}` : ''}`)
-  })
-  after(async () => {
-    await browser?.close()
-    await hub?.close()
   })
 
   it('[CON-14] older pages come in front without moving what is read, and show every event once', async () => {
-    const opened = await signedIn(browser, hub)
-    await openRoom(opened, hub, contract_id)
+    const opened = await world.signedIn()
+    await openRoom(opened, world.hub, contract_id)
     const { page } = opened
     expect((await seqsOn(page)).at(-1)).to.equal(EVENTS)
     const shifts: number[] = []
@@ -57,8 +49,8 @@ describe('console: a long timeline', () => {
   })
 
   it('[CON-15] a reader elsewhere is not moved by news; a button counts them and leads there', async () => {
-    const opened = await signedIn(browser, hub)
-    await openRoom(opened, hub, contract_id)
+    const opened = await world.signedIn()
+    await openRoom(opened, world.hub, contract_id)
     const { page } = opened
     const scroller = page.locator('.timeline')
     const place = () => page.evaluate(() => document.querySelector('.timeline')?.scrollTop ?? 0)
@@ -91,8 +83,8 @@ describe('console: a long timeline', () => {
   })
 
   it('[CON-16] a link and a search result lead to their event, however far back', async () => {
-    const opened = await signedIn(browser, hub)
-    await openRoom(opened, hub, contract_id, '?e=42')
+    const opened = await world.signedIn()
+    await openRoom(opened, world.hub, contract_id, '?e=42')
     const { page } = opened
     const target = page.locator('article.target')
     await target.waitFor()
@@ -114,8 +106,8 @@ describe('console: a long timeline', () => {
   })
 
   it('[CON-17] the keyboard moves along the events', async () => {
-    const opened = await signedIn(browser, hub)
-    await openRoom(opened, hub, contract_id)
+    const opened = await world.signedIn()
+    await openRoom(opened, world.hub, contract_id)
     const { page } = opened
     const focused = () => page.evaluate(() => Number(document.activeElement?.getAttribute('data-seq')))
     await page.locator('[role=feed]').focus()
