@@ -1,21 +1,27 @@
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { Request, Response } from 'express'
+import { z } from 'zod'
 import { ParleyError } from '../../../shared/protocol/index.ts'
 import { isOperator, type Principal } from '../../core/access/principal.ts'
 import { requireScope } from '../../core/access/scopes.ts'
 import type { Clock } from '../../core/clock.ts'
-import { isFresh } from '../../pipeline/http/conditional.ts'
+import { isFresh, requireSame } from '../../pipeline/http/conditional.ts'
 import type { Route, RouteAnswer } from '../../pipeline/http/route.ts'
+import { parse } from '../../pipeline/parse.ts'
 import type { Identified } from '../admission.ts'
 import { correlationOf } from './correlate.ts'
 import type { HttpDeps } from './create-http.ts'
 import { createIdempotency } from './idempotency/idempotency.ts'
 import { createRateGate } from './rate-gate.ts'
 import { createReadBody } from './read-body.ts'
+import { readQuery } from './read-query.ts'
 
 /** A reader of a long answer who takes nothing for so long has left, or means to hold it open. */
 const LONGEST_PAUSE_MS = 60_000
+
+/** What comes to a route that reads no body: nothing would be done with it, and nobody would know. */
+const noBody = z.strictObject({}).optional()
 
 /** Who asks, as far as it is known yet. */
 interface Asked {
@@ -46,7 +52,10 @@ export function createAnswerRoute(deps: HttpDeps) {
     const principal = await admit(route, { request, response, asked })
     // Only now: who may not ask costs no parsing. What comes with a GET means nothing (RFC 9110, 9.3.1).
     const body = route.method === 'GET' ? undefined : await readBody(request, response)
-    const { params, query, headers, path } = request
+    const row = deps.rows[`${route.method} ${route.path}`]
+    if (row?.body === undefined) parse(noBody, body)
+    const query = row?.query === undefined ? request.query : readQuery(request)
+    const { params, headers, path } = request
     const known = params as Record<string, string>
     const answer = await handleOnce(route, {
       ...{ principal, path, params: known, query, body, headers, ip: asked.ip },
@@ -95,6 +104,7 @@ async function send(
   { request, response, answer, clock }: { request: Request; response: Response; answer: RouteAnswer; clock: Clock },
 ): Promise<void> {
   const { status, body, headers, text, lines, etag } = answer
+  if (method === 'GET' && etag !== undefined) requireSame(request.headers, etag)
   response.status(status)
   // A cookie of the door's may stand there already.
   for (const [name, value] of Object.entries(headers ?? {})) {

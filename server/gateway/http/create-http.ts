@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import express, { type Express, type NextFunction, type Request, type Response } from 'express'
 import helmet from 'helmet'
-import { ParleyError, type Rates } from '../../../shared/protocol/index.ts'
+import { type HttpRow, ParleyError, type Rates } from '../../../shared/protocol/index.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { DoorWatch } from '../../pipeline/door-watch.ts'
 import type { Route } from '../../pipeline/http/route.ts'
@@ -19,6 +19,8 @@ import { serveConsole, serveDocs } from './serve-console.ts'
 
 export interface HttpDeps {
   routes: readonly Route[]
+  /** What is promised of each, by method and path. */
+  rows: Readonly<Record<string, HttpRow>>
   /** Where the built console lies. */
   console_directory: string
   dev_mode: boolean

@@ -2,25 +2,45 @@ import express, { type Request, type Response } from 'express'
 import { ParleyError } from '../../../shared/protocol/index.ts'
 import { jsonFault } from '../../../shared/rules/json-fault.ts'
 
-/** Reads a JSON body, once it is known who sends it. Refuses other media types, what is too large, too deep, or has no canonical text. */
+const JSON_TYPES = ['application/json', 'application/merge-patch+json']
+
+/**
+ * Reads a JSON body, once it is known who sends it; undefined when not a byte came, however that was said. Refuses other media types, what is
+ * too large, no UTF-8, too deep, or has no canonical text.
+ */
 export function createReadBody({ largest_body, most_depth }: { largest_body: number; most_depth: number }) {
-  const parseJson = express.json({ limit: largest_body, strict: false, type: ['application/json', 'application/merge-patch+json'] })
+  const readBytes = express.raw({ limit: largest_body, type: () => true })
 
   return async function readBody(request: Request, response: Response): Promise<unknown> {
-    requireJson(request)
+    // Of another kind, and said to be there: not a byte of it is read.
+    if (Number(request.headers['content-length'] ?? 0) > 0) requireJson(request)
     await new Promise<void>((resolve, reject) => {
-      parseJson(request, response, (error?: unknown) => (error === undefined ? resolve() : reject(error)))
+      readBytes(request, response, (error?: unknown) => (error === undefined ? resolve() : reject(error)))
     })
-    // Express reads an empty body as `{}`: to put nothing in the place of something is never meant.
-    const body: unknown = request.method === 'PUT' && request.headers['content-length'] === '0' ? undefined : request.body
-    const fault = body === undefined ? undefined : jsonFault(body, most_depth)
+    const bytes: unknown = request.body
+    if (!Buffer.isBuffer(bytes) || bytes.length === 0) return undefined
+    requireJson(request)
+    const body = parseJson(bytes)
+    const fault = jsonFault(body, most_depth)
     if (fault !== undefined) throw new ParleyError('REQUEST_INVALID', { errors: [fault] })
     return body
   }
 }
 
-/** A body of another kind would otherwise be passed over in silence. */
+/** A body of another kind would otherwise be passed over in silence. JSON on the wire is UTF-8 and nothing else (RFC 8259, 8.1). */
 function requireJson(request: Request): void {
-  const hasBody = request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0
-  if (hasBody && !request.is(['application/json', 'application/merge-patch+json'])) throw new ParleyError('MEDIA_TYPE_UNSUPPORTED')
+  const charset = /;\s*charset\s*=\s*"?([^\s;"]*)/i.exec(request.headers['content-type'] ?? '')?.[1]
+  if (!request.is(JSON_TYPES) || (charset ?? 'utf-8').toLowerCase() !== 'utf-8') throw new ParleyError('MEDIA_TYPE_UNSUPPORTED')
+}
+
+/** What is no UTF-8 would be kept as other characters than were sent, and nobody would know. */
+function parseJson(bytes: Buffer): unknown {
+  let what = 'UTF-8'
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    what = 'JSON'
+    return JSON.parse(text) as unknown
+  } catch (cause) {
+    throw new ParleyError('REQUEST_INVALID', { errors: [{ pointer: '', detail: `the body is not ${what}` }] }, { cause })
+  }
 }

@@ -30,11 +30,13 @@ export function requireSeen(headers: Conditions, seen: unknown): void {
  */
 export function requireMatch(headers: Conditions, etag: string, { required = false } = {}): void {
   if (isFresh(headers, etag)) throw new ParleyError('PRECONDITION_FAILED', { etag })
-  const given = headers['if-match']
-  if (given === undefined) {
-    if (required) throw new ParleyError('PRECONDITION_REQUIRED')
-    return
-  }
+  if (required && headers['if-match'] === undefined) throw new ParleyError('PRECONDITION_REQUIRED')
+  requireSame(headers, etag)
+}
+
+/** `If-Match` by itself: a reader too is told PRECONDITION_FAILED when what he means is not what is there (RFC 9110, 13.1.1). */
+export function requireSame({ 'if-match': given }: Conditions, etag: string): void {
+  if (given === undefined) return
   const tags = tagsOf(given, 'If-Match')
   // Weak tags never match here (RFC 9110, 13.1.1): they do not promise that it is the same to the byte.
   if (tags !== '*' && !tags.includes(etag)) throw new ParleyError('PRECONDITION_FAILED', { etag })

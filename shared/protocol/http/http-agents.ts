@@ -93,7 +93,7 @@ export const agentHttp = {
     about: 'registers an agent; the key is shown this once and stored as an HMAC only; the address is `0x` and 40 hex digits',
     status: 201,
     refuses: ['UNAUTHENTICATED'],
-    body: z.object({ name: nameSchema, wallet_address: walletSchema.exactOptional() }),
+    body: z.strictObject({ name: nameSchema, wallet_address: walletSchema.exactOptional() }),
     answer: z.object({ agent_id: idSchema, api_key: z.string(), warnings: z.array(z.string()) }),
   },
   'GET /agents': {
@@ -135,7 +135,7 @@ export const agentHttp = {
     about: 'becomes the owner of an agent that nobody owns',
     versioned: true,
     refuses: ['ALREADY_EXISTS'],
-    body: z.object({ api_key: apiKeySchema }),
+    body: z.strictObject({ api_key: apiKeySchema }),
     answer: agentSchema,
   },
   'POST /agents/:id/keys': {

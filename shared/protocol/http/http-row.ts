@@ -8,7 +8,8 @@ export interface HttpRow {
   /** What comes of it, in words. */
   about: string
   query?: z.ZodType
-  body?: z.ZodType
+  /** Strict: a name that is not known is refused, for whoever wrote it meant something by it. */
+  body?: z.ZodObject<z.ZodRawShape, z.core.$strict>
   answer?: z.ZodType
   /** Of an answer that is not JSON. */
   media?: string

@@ -16,9 +16,9 @@ const nameSchema = z.string().trim().min(1).max(200)
 const rolesSchema = z.array(z.enum(userRoles)).min(1)
 /** A password as it is typed: any that could be one. */
 const typedPassword = z.string().max(1_000)
-const tokenBody = z.object({ token: z.string().max(200) })
-const passwordByToken = z.object({ token: z.string().max(200), password: passwordSchema })
-const credentials = z.object({ email: z.string().max(254), password: typedPassword })
+const tokenBody = z.strictObject({ token: z.string().max(200) })
+const passwordByToken = z.strictObject({ token: z.string().max(200), password: passwordSchema })
+const credentials = z.strictObject({ email: z.string().max(254), password: typedPassword })
 
 const tokens = z.object({ access_token: z.string(), refresh_token: z.string(), expires_in: z.int() })
 /** The session itself is in the cookie. */
@@ -56,7 +56,7 @@ export const userHttp = {
       'makes a user; a password has at least 10 characters and at most 72 bytes; roles: `requester`, `provider`, and for staff `reviewer`, `admin` (an operator)',
     status: 201,
     refuses: ['ALREADY_EXISTS'],
-    body: z.object({ email: emailSchema, name: nameSchema, password: passwordSchema, roles: rolesSchema }),
+    body: z.strictObject({ email: emailSchema, name: nameSchema, password: passwordSchema, roles: rolesSchema }),
     answer: z.object({ user_id: idSchema }),
   },
   'GET /users': {
@@ -87,7 +87,7 @@ export const userHttp = {
     who: 'a user',
     about: 'ends all sessions; the answer holds a new one',
     refuses: ['PERMISSION_DENIED', 'PASSWORD_WRONG'],
-    body: z.object({ current_password: typedPassword, new_password: passwordSchema }),
+    body: z.strictObject({ current_password: typedPassword, new_password: passwordSchema }),
     answer: z.union([tokens, signedIn]),
   },
   'POST /users/:id/password-reset-links': {
@@ -115,7 +115,7 @@ export const userHttp = {
     who: 'anyone',
     about: 'new tokens; a refresh token works once',
     refuses: ['UNAUTHENTICATED'],
-    body: z.object({ refresh_token: z.string().max(200) }),
+    body: z.strictObject({ refresh_token: z.string().max(200) }),
     answer: tokens,
   },
   'GET /sessions': {
@@ -139,7 +139,7 @@ export const userHttp = {
     about: 'a link that works once',
     status: 201,
     refuses: ['NOT_FOUND', 'USER_STATUS'],
-    body: z.object({ user_id: idSchema.exactOptional() }),
+    body: z.strictObject({ user_id: idSchema.exactOptional() }),
     answer: link,
   },
   'POST /sign-in-links/redeem': {
@@ -154,7 +154,7 @@ export const userHttp = {
     about: 'invites a user: one without a password, and a link that works once, within 7 days',
     status: 201,
     refuses: ['ALREADY_EXISTS'],
-    body: z.object({ email: emailSchema, name: nameSchema, roles: rolesSchema }),
+    body: z.strictObject({ email: emailSchema, name: nameSchema, roles: rolesSchema }),
     answer: link.extend({ user_id: idSchema }),
   },
   'POST /invitations/look': {
@@ -175,7 +175,7 @@ export const userHttp = {
     who: 'anyone',
     about: 'asks for a new password; the same answer, whoever it is; an operator sees that it was asked',
     status: 202,
-    body: z.object({ email: z.string().max(254) }),
+    body: z.strictObject({ email: z.string().max(254) }),
     answer: z.object({}),
   },
   'POST /password-resets/look': {

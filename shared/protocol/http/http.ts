@@ -27,12 +27,12 @@ export const http = {
     about: 'opens a contract with its room',
     status: 201,
     refuses: ['PERMISSION_DENIED', 'PROFILE_VIOLATED'],
-    body: z.object({
+    body: z.strictObject({
       title: z.string().trim().min(1).max(300),
       requester_id: idSchema,
       provider_id: idSchema,
       permissions: permissionsPatchSchema.exactOptional(),
-      value: valueSchema.exactOptional(),
+      value: valueSchema.strict().exactOptional(),
     }),
     answer: z.object({ contract_id: idSchema }),
   },

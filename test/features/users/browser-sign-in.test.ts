@@ -80,8 +80,12 @@ describe('sign-in by link', () => {
     }
     const byPassword = { email: 'ann@example.org', password: 'correct horse battery' }
     const byLink = { token: 'x', password: 'correct horse battery' }
-    for (const path of ['/sign-in-links/redeem', '/invitations/redeem', '/password-resets/redeem', '/sessions/browser']) {
-      const refused = await ask(path, path === '/sessions/browser' ? byPassword : byLink)
+    const given = {
+      '/sign-in-links/redeem': { token: 'x' },
+      ...{ '/invitations/redeem': byLink, '/password-resets/redeem': byLink, '/sessions/browser': byPassword },
+    }
+    for (const [path, body] of Object.entries(given)) {
+      const refused = await ask(path, body)
       expect(refused, path).to.include({ code: 'ORIGIN_DENIED' }).and.have.property('message').that.includes('https')
     }
     expect(await ask('/sessions', byPassword), 'control: it asks the database').to.not.have.property('code', 'ORIGIN_DENIED')

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { etagOf, requireMatch } from '../../../server/pipeline/http/conditional.ts'
 import { mergePatch } from '../../../server/pipeline/http/merge-patch.ts'
 import { startHub, type TestHub } from '../../harness/hub.ts'
-import { connectAs, openContract } from '../../harness/people.ts'
+import { api, connectAs, openContract } from '../../harness/people.ts'
 
 describe('conditional requests', () => {
   let hub: TestHub
@@ -69,6 +69,29 @@ describe('conditional requests', () => {
     expect(await put('"x"')).to.equal(200)
     expect(await put(etag), 'it is another now').to.equal(200)
     expect((await fetch(path, { method: 'PUT', headers, body: '' })).status, 'nothing to put').to.equal(400)
+  })
+
+  it('[HTTP-41] If-Match of a reader: 412 unless it is what is there, by the strong comparison, before If-None-Match; nothing for a list', async () => {
+    const { contract_id, requester, provider } = await openContract(hub)
+    const get = (path: string, headers: Record<string, string>, method = 'GET') =>
+      fetch(hub.url + path, { method, headers: { authorization: `Bearer ${requester.bearer}`, ...headers } })
+    const read = await api<{ code?: string }>(hub, 'GET', '/openapi.json')
+    const versioned = Object.entries((read.body as { paths?: Record<string, { get?: { responses: object } }> }).paths ?? {})
+      .filter(([, { get: told }]) => told !== undefined && '304' in told.responses)
+      .map(([path]) => path)
+    expect(versioned).to.include.members(['/contracts/{id}', '/contracts/{id}/permissions', '/agents/{id}', '/openapi.json'])
+    for (const path of [`/contracts/${contract_id}`, `/contracts/${contract_id}/permissions`, `/agents/${provider.id}`, '/openapi.json']) {
+      const etag = (await get(path, {})).headers.get('etag') ?? ''
+      for (const given of [etag, '*', `"x", ${etag}`]) expect((await get(path, { 'if-match': given })).status, path).to.equal(200)
+      for (const given of ['"x"', `W/${etag}`]) {
+        const refused = await get(path, { 'if-match': given, 'if-none-match': etag })
+        expect([refused.status, ((await refused.json()) as { code: string }).code], path).to.deep.equal([412, 'PRECONDITION_FAILED'])
+      }
+      expect((await get(path, { 'if-match': '"x"' }, 'HEAD')).status, path).to.equal(412)
+      expect((await get(path, { 'if-match': etag, 'if-none-match': '*' })).status, path).to.equal(304)
+      expect((await get(path, { 'if-match': 'no tag' })).status, path).to.equal(400)
+    }
+    for (const path of ['/contracts', '/me']) expect((await get(path, { 'if-match': '"x"' })).status, path).to.equal(200)
   })
 
   it('[HTTP-37] what only some may read is kept by no cache, unless it has a version to ask by', async () => {

@@ -3,6 +3,7 @@ import { errorCodes, errors, fieldErrorSchema, type HttpRow } from '../../../../
 import type { Route } from '../../../pipeline/http/route.ts'
 import { answersOf, headers } from './openapi-answers.ts'
 import { exampleOf } from './openapi-examples.ts'
+import { heedsMatch } from './refusals-of.ts'
 
 export interface JsonSchema {
   type?: string
@@ -14,7 +15,6 @@ export interface JsonSchema {
 // As most send them: a key without quotes, one tag.
 const KEY_FORM = '^[!#-+\\--\\[\\]-~]{1,255}$'
 const TAG_FORM = '^(\\*|"[!#-~]*")$'
-const NEEDS_MATCH = new Set(['PUT', 'PATCH'])
 
 /** OpenAPI 3.1 of the very rows that are mounted and the very schemas that they parse with: it cannot tell of another hub. Throws for a route without a row. */
 export function openApiDocument({
@@ -127,7 +127,9 @@ function headerParameters({ method, replay }: Route, { versioned }: HttpRow) {
     ...(method === 'POST' && replay !== 'never'
       ? [header('Idempotency-Key', 'The same request with the same key happens once.', { pattern: KEY_FORM })]
       : []),
-    ...(versioned && NEEDS_MATCH.has(method) ? [header('If-Match', 'The ETag of what is about to change.', { pattern: TAG_FORM })] : []),
+    ...(versioned && heedsMatch(method)
+      ? [header('If-Match', `The ETag of what is ${method === 'GET' ? 'meant' : 'about to change'}.`, { pattern: TAG_FORM })]
+      : []),
     ...(versioned && method === 'GET' ? [header('If-None-Match', 'The ETag of what the reader has.')] : []),
     header('traceparent', 'W3C Trace Context: the trace that the request belongs to.'),
   ]
@@ -137,8 +139,8 @@ function bodyOf({ method }: Route, body: z.ZodType) {
   const schema = jsonSchemaOf(body, 'input')
   const one = { schema, example: exampleOf(schema) }
   const content = { 'application/json': one }
-  // What may be empty may be missing.
-  const required = !body.safeParse({}).success
+  // What may be empty may be missing; but to put nothing in the place of something is never meant, and no JSON is no patch.
+  const required = method !== 'POST' || !body.safeParse({}).success
   return { required, content: method === 'PATCH' ? { ...content, 'application/merge-patch+json': one } : content }
 }
 

@@ -36,9 +36,14 @@ function byWhatIsAsked({ method, path, replay }: Route, { query, versioned }: Ht
   return [
     ...(hasPlace ? (['NOT_FOUND'] as const) : []),
     // A path may hold what is no text (`%zz`), too.
-    ...(hasPlace || hasBody || query !== undefined ? (['REQUEST_INVALID'] as const) : []),
+    ...(hasPlace || hasBody || versioned || query !== undefined ? (['REQUEST_INVALID'] as const) : []),
     ...(hasBody ? (['FRAME_TOO_LARGE', 'MEDIA_TYPE_UNSUPPORTED'] as const) : []),
     ...(method === 'POST' && replay !== 'never' ? (['KEY_REUSED', 'REQUEST_IN_FLIGHT'] as const) : []),
-    ...(versioned && (method === 'PUT' || method === 'PATCH') ? (['PRECONDITION_FAILED'] as const) : []),
+    ...(versioned && heedsMatch(method) ? (['PRECONDITION_FAILED'] as const) : []),
   ]
+}
+
+/** A POST makes something that had no version before. */
+export function heedsMatch(method: Route['method']): boolean {
+  return method === 'GET' || method === 'PUT' || method === 'PATCH'
 }
