@@ -1,7 +1,8 @@
-import { hash } from 'node:crypto'
+import { createHmac, hash } from 'node:crypto'
 import { join } from 'node:path'
+import { deriveKey } from './core/secrets/derive-key.ts'
 import { StartRefusal } from './core/start-refusal.ts'
-import { hubSecretFile } from './data-directory.ts'
+import { hubSecretFile, operatorTokenFile } from './data-directory.ts'
 import type { LogEvent } from './gateway/logger.ts'
 import type { RunningHub } from './running-hubs.ts'
 
@@ -27,6 +28,28 @@ export function createBesideWarning(logEvent: LogEvent) {
       const fix = 'Set one REDIS_URL on both, or name a database of its own in the MONGODB_URI of one of them.'
       warn(`${other} works on the same database.`, fix)
     },
+  }
+}
+
+/** Tells two operator's tokens apart for whoever has the hub's secret, and nothing to who has the database alone. */
+export function operatorMark({ secret, operator_token }: { secret: string; operator_token: string }): string {
+  return createHmac('sha256', deriveKey(secret, 'operator-mark/1')).update(operator_token).digest('hex').slice(0, 16)
+}
+
+/**
+ * Warns, once, of a hub on the same database that takes another operator's token, with a Redis between the two or without: the operator would
+ * be let in by one and turned away by the other, as the proxy has it. Hubs of one secret only: with another one this hub did not start.
+ */
+export function createTokenWarning({ logEvent, operator_mark, data_dir }: { logEvent: LogEvent; operator_mark: string; data_dir: string }) {
+  let isTold = false
+
+  return (other: { owner: string; operator_mark?: string }): void => {
+    // A hub of before leaves no mark.
+    if (isTold || other.operator_mark === undefined || other.operator_mark === operator_mark) return
+    isTold = true
+    const detail = `${other.owner} works on the same database, and takes another operator's token.`
+    const fix = `Give both one PARLEY_OPERATOR_TOKEN, or copy its file \`operator.token\` to ${join(data_dir, operatorTokenFile.name)}, and start this one again.`
+    logEvent('warn', 'hub.operator_token_differs', { detail, fix })
   }
 }
 

@@ -16,6 +16,7 @@ import {
   createThinCheckpoints,
   createTrailReader,
   isAuditStream,
+  type OtherHub,
   refuseUnlessReader,
 } from './features/audit/index.ts'
 import type { Identity } from './features/identity/index.ts'
@@ -38,17 +39,18 @@ export interface AuditDeps {
   identity: Pick<Identity, 'lookUp' | 'principals'>
   /** Names this hub as long as it lives, and after a restart the same. */
   owner: string
+  operator_mark: string
   onCheckpoint(checkpoint: Checkpoint): void
   /** Another hub works on this database. */
-  onOther(owner: string): void
+  onOther(other: OtherHub): void
   onTrouble(what: string, cause: unknown): void
 }
 
 /** The audit trail upon the log: where this hub writes to, what signs the logs, and what reads and checks them. */
 export function composeAudit(deps: AuditDeps) {
-  const { connection, clock, log, store, writer, keys, owner, peers, identity, onCheckpoint, onOther, onTrouble } = deps
+  const { connection, clock, log, store, writer, keys, owner, operator_mark, peers, identity, onCheckpoint, onOther, onTrouble } = deps
   const models = createAuditModels(connection)
-  const ownStream = createOwnStream({ models, clock, owner, onOther, onTrouble })
+  const ownStream = createOwnStream({ models, clock, owner, operator_mark, onOther, onTrouble })
   const checkpointer = createCheckpointer({ models, keys, clock, announce: onCheckpoint, onTrouble })
   const thinCheckpoints = createThinCheckpoints({ models, isSigned: keys.isSigned, clock, onTrouble })
   const verifyStream = createVerifyStream({

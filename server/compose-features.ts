@@ -49,7 +49,7 @@ export interface FeatureDeps {
   createPresence(needs: { clock: Clock; broadcast: Broadcast; background: Background }): rooms.Presence
   identity: Identity
   permissionUses: PermissionUses
-  audit: Pick<AuditDeps, 'writer' | 'keys' | 'owner' | 'onCheckpoint' | 'onOther'>
+  audit: Pick<AuditDeps, 'writer' | 'keys' | 'owner' | 'operator_mark' | 'onCheckpoint' | 'onOther'>
   onTrouble(what: string, cause: unknown): void
   /** Background work was given up: a person must look. */
   onDeadLetter(letter: DeadLetter): void

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { defaultLimits, defaultRates, http, type Limits, type Rates } from '../shared/protocol/index.ts'
-import { createBesideWarning, refuseForeignSecret } from './beside-others.ts'
+import { createBesideWarning, createTokenWarning, operatorMark, refuseForeignSecret } from './beside-others.ts'
 import { composeFeatures, type FeatureDeps } from './compose-features.ts'
 import { composeHttp } from './compose-http.ts'
 import type { Config } from './config.ts'
@@ -98,6 +98,8 @@ export async function composeHub({
     const operator_token = config.operator_token ?? (await secretFile(config.data_dir, operatorTokenFile))
     const secret = config.secret ?? (await secretFile(config.data_dir, hubSecretFile))
     const public_url = config.public_url ?? listening.url
+    const operator_mark = operatorMark({ secret, operator_token })
+    const warnOfToken = createTokenWarning({ logEvent, operator_mark, data_dir: config.data_dir })
 
     const database = await openDatabase({
       uri: config.mongodb_uri,
@@ -165,7 +167,11 @@ export async function composeHub({
         ...{ writer: audit, keys: createCheckpointKeys(secret) },
         // Nobody else listens there, now or, as a rule, after a restart.
         owner: `${hostname()} ${listening.url}`,
-        onOther: (other) => beside?.onDatabase(other),
+        operator_mark,
+        onOther: (other) => {
+          beside?.onDatabase(other.owner)
+          warnOfToken(other)
+        },
         onCheckpoint: (checkpoint) =>
           logEvent(checkpoint.stream.startsWith('audit:') ? 'info' : 'debug', 'log.checkpoint', { ...checkpoint }),
       },

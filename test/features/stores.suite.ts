@@ -77,7 +77,7 @@ export function featureStoreSuite(name: string, databaseUri: () => Promise<strin
 
     it('[STORE-4] hubs that claim a stream of the trail at once get one each, and one that was left is taken again', async () => {
       const models = createAuditModels(connection)
-      const stream = (owner: string) => createOwnStream({ models, clock, owner, onTrouble, onOther: () => undefined })
+      const stream = (owner: string) => createOwnStream({ models, clock, owner, operator_mark: 'one', onTrouble, onOther: () => undefined })
       const streams = ['a', 'b', 'c', 'd'].map(stream)
       await Promise.all(streams.map((one) => one.start()))
       expect(streams.map((one) => one.name()).toSorted()).to.deep.equal(['audit:1', 'audit:2', 'audit:3', 'audit:4'])

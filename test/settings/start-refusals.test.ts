@@ -72,7 +72,7 @@ describe('a hub that cannot reach what it is told to', () => {
     const clock = createManualClock()
     const first = await startHub({ clock })
     const data_dir = temporaryFolder()
-    await copyFile(join(first.data_dir, 'secret'), join(data_dir, 'secret'))
+    for (const file of ['secret', 'operator.token']) await copyFile(join(first.data_dir, file), join(data_dir, file))
     const second = await startHub({ clock, like: { ...first, data_dir } })
     expect(second.troubles).to.deep.equal([])
     let told = false
@@ -88,6 +88,33 @@ describe('a hub that cannot reach what it is told to', () => {
     expect(second.troubles.map(({ event }) => event)).to.deep.equal(['hub.beside_another'])
     expect(second.troubles[0]?.details['detail']).to.contain(first.url).and.to.contain('same database')
     expect(second.troubles[0]?.details['fix']).to.contain('REDIS_URL').and.to.contain('MONGODB_URI')
+    expect(first.troubles).to.deep.equal([])
+    await second.close()
+    await first.close()
+  })
+
+  it('[SET-11] a hub beside one that takes another operator’s token says so once, with what to copy or set, and without a token', async () => {
+    const clock = createManualClock()
+    const first = await startHub({ clock })
+    const data_dir = temporaryFolder()
+    await copyFile(join(first.data_dir, 'secret'), join(data_dir, 'secret'))
+    const second = await startHub({ clock, like: { ...first, data_dir } })
+    let told = 0
+    for (const event of ['hub.beside_another', 'hub.operator_token_differs'])
+      void second.troubled((trouble) => trouble.event === event).then(() => told++)
+    while (told < 2) {
+      clock.advance(20_000)
+      await second.get('/health')
+    }
+    for (let turn = 0; turn < 3; turn++) {
+      clock.advance(20_000)
+      await second.get('/health')
+    }
+    const warned = second.troubles.filter(({ event }) => event === 'hub.operator_token_differs')
+    expect(warned).to.have.length(1)
+    expect(warned[0]?.details['detail']).to.contain(first.url)
+    expect(warned[0]?.details['fix']).to.contain('PARLEY_OPERATOR_TOKEN').and.to.contain(join(data_dir, 'operator.token'))
+    for (const token of [first.operator_token, second.operator_token]) expect(JSON.stringify(second.troubles)).to.not.contain(token)
     expect(first.troubles).to.deep.equal([])
     await second.close()
     await first.close()

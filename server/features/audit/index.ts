@@ -2,7 +2,7 @@ export { type AuditAlert, type AuditMeter, type AuditWriter, createAuditWriter }
 export { createCheckpointer } from './checkpointer.ts'
 export { createFollowTrail } from './follow-trail.ts'
 export { createAuditModels } from './model.ts'
-export { createOwnStream, isAuditStream } from './own-stream.ts'
+export { createOwnStream, isAuditStream, type OtherHub } from './own-stream.ts'
 export { createRingHubs } from './ring-hubs.ts'
 export { auditRoutes } from './routes.ts'
 export { type AuditFilters, refuseUnlessReader } from './search.ts'

@@ -7,6 +7,8 @@ export interface StreamDocument {
   _id: number
   /** Names a hub as long as it lives: where it listens. */
   owner: string
+  /** Of the hub's operator token: other hubs see whether theirs is the same, and nobody what it is. */
+  operator_mark?: string
   until: Date
 }
 

@@ -1,13 +1,15 @@
 import type { Clock } from '../../core/clock.ts'
 import { isDuplicateKey } from '../../core/duplicate-key.ts'
 import { isFree } from '../../pipeline/background/retry.ts'
-import type { AuditModels } from './model.ts'
+import type { AuditModels, StreamDocument } from './model.ts'
 
 const AUDIT_STREAM = 'audit:'
 
 export function isAuditStream(stream: string): boolean {
   return stream.startsWith(AUDIT_STREAM)
 }
+
+export type OtherHub = Pick<StreamDocument, 'owner' | 'operator_mark'>
 
 const LEASE_MS = 60_000
 const RENEW_EVERY_MS = 20_000
@@ -21,14 +23,16 @@ export function createOwnStream({
   models: { streams },
   clock,
   owner,
+  operator_mark,
   onOther,
   onTrouble,
 }: {
   models: AuditModels
   clock: Clock
   owner: string
+  operator_mark: string
   /** A hub that was there before this one is at work beside it. */
-  onOther(owner: string): void
+  onOther(other: OtherHub): void
   onTrouble(what: string, cause: unknown): void
 }) {
   let number: number | undefined
@@ -39,7 +43,7 @@ export function createOwnStream({
 
   async function claim(): Promise<number> {
     for (;;) {
-      const lease = { $set: { owner, until: new Date(clock.now() + LEASE_MS) } }
+      const lease = { $set: { owner, operator_mark, until: new Date(clock.now() + LEASE_MS) } }
       const free = isFree('until', clock.now(), LEASE_MS)
       const options = { sort: { _id: 1 }, projection: { _id: 1 } } as const
       const taken = (await streams.findOneAndUpdate({ owner }, lease, options)) ?? (await streams.findOneAndUpdate(free, lease, options))
@@ -66,12 +70,12 @@ export function createOwnStream({
   /** A lease that goes on is renewed by somebody; one that does not has been a hub's that was killed. */
   async function lookBeside(): Promise<void> {
     if (before.size === 0) return
-    const leases = new Map((await held()).map(({ owner: other, until }) => [other, until.getTime()]))
+    const leases = new Map((await held()).map((lease) => [lease.owner, lease]))
     for (const [other, until] of before) {
-      const now_until = leases.get(other)
-      if (now_until === until) continue
+      const lease = leases.get(other)
+      if (lease?.until.getTime() === until) continue
       before.delete(other)
-      if (now_until !== undefined) onOther(other)
+      if (lease !== undefined) onOther(lease)
     }
   }
 
