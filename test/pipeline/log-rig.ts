@@ -147,7 +147,7 @@ export function useRig(): Rig {
 export async function expectWhole(rig: Rig, stream: string, bodies: string[]): Promise<void> {
   const events = await rig.events(stream)
   expect(bodiesOf(events)).to.deep.equal(bodies)
-  expect(await createVerifyStream({ store: rig.plain })(stream)).to.include({ ok: true, head: bodies.length })
+  expect(await createVerifyStream({ store: rig.plain })(stream, { asker_id: 'ada' })).to.include({ ok: true, head: bodies.length })
   const told = rig.published.filter((one) => one.stream === stream).flatMap(({ seqs }) => seqs)
   expect(told, 'published once, in order').to.deep.equal(events.map(({ event }) => event.seq))
 }

@@ -18,7 +18,7 @@ export interface AuditRouteDeps {
   keys: CheckpointKey[]
   readCheckpoints(stream: string, after: number, limit: number): Promise<Checkpoint[]>
   keepForExport(stream: string, head: number): Promise<void>
-  verifyStream(stream: string): Promise<LogVerdict>
+  verifyStream(stream: string, by: { asker_id: string }): Promise<LogVerdict>
   standing: FollowTrailDeps['standing']
 }
 
@@ -53,7 +53,8 @@ export function auditRoutes(deps: AuditRouteDeps): Route[] {
 
   /** A stream whose events are all gone is found by its checkpoints, or by the hub that wrote to it. */
   async function verify(request: RouteRequest): Promise<RouteAnswer> {
-    refuseUnlessStaff(principalOf(request))
+    const principal = principalOf(request)
+    refuseUnlessStaff(principal)
     const [written, signed, claimed] = await Promise.all([
       trailStreams(store),
       streamsIn(models.checkpoints),
@@ -61,7 +62,7 @@ export function auditRoutes(deps: AuditRouteDeps): Route[] {
     ])
     const names = new Set([...written, ...signed, ...claimed.map(({ _id }) => `audit:${_id}`)])
     const streams = []
-    for (const stream of names) streams.push({ stream, ...(await verifyStream(stream)) })
+    for (const stream of names) streams.push({ stream, ...(await verifyStream(stream, { asker_id: principal.id })) })
     return { status: 200, body: { ok: streams.every(({ ok }) => ok), streams }, headers: { 'Cache-Control': 'no-store' } }
   }
 

@@ -37,7 +37,7 @@ export interface RoomRouteDeps {
   /** A page of events has at most so many bytes, and at least one event. */
   page_bytes: number
   parties(ids: string[]): Promise<Map<string, Party>>
-  verifyStream(stream: string): Promise<LogVerdict>
+  verifyStream(stream: string, by: { asker_id: string }): Promise<LogVerdict>
   /** The signed places of a log behind a place, in order. */
   readCheckpoints(stream: string, after: number, limit: number): Promise<Checkpoint[]>
   /** What an agent may do at most; undefined for a human. */
@@ -154,7 +154,7 @@ export function roomRoutes(deps: RoomRouteDeps): Route[] {
 
   async function verify(request: RouteRequest) {
     const { stream } = await enter(request)
-    return { status: 200, body: await verifyStream(stream.id) }
+    return { status: 200, body: await verifyStream(stream.id, { asker_id: principalOf(request).id }) }
   }
 
   async function checkpoints(request: RouteRequest) {

@@ -78,6 +78,11 @@ export interface ReadRange {
   most_bytes?: number
 }
 
+export interface DocumentPage {
+  documents: EventDocument[]
+  isLast: boolean
+}
+
 /** Of one read: what a node decodes and folds in one go, whoever wrote it. */
 export const MOST_READ_BYTES = 1_048_576
 /** The first events of a read say how large the others may be. Sixteen of the largest are 4 MB. */
@@ -117,29 +122,34 @@ export function createEventStore(connection: Connection) {
    * Events of the stream after a place, in order: so many at most, and no more once they have so many bytes. Whether there are more says
    * `isWhole`.
    */
-  async function read(stream: string, { after, limit, most_bytes = MOST_READ_BYTES }: ReadRange): Promise<StoredEvent[]> {
-    const events: StoredEvent[] = []
+  async function read(stream: string, range: ReadRange): Promise<StoredEvent[]> {
+    return (await readDocuments(stream, range)).documents.map(toStored)
+  }
+
+  /** The same as they lie there, for one who takes nothing in them for granted. `isLast`: the log ended with them. */
+  async function readDocuments(stream: string, { after, limit, most_bytes = MOST_READ_BYTES }: ReadRange): Promise<DocumentPage> {
+    const documents: EventDocument[] = []
     for (let [at_once, bytes] = [FIRST_BATCH, 0]; ; ) {
-      const wanted = Math.min(limit - events.length, at_once)
-      const found = await readBatch(stream, { after: events.at(-1)?.seq ?? after, limit: wanted })
-      events.push(...found)
-      bytes += bytesOf(found)
-      if (found.length < wanted || events.length >= limit || bytes >= most_bytes) return events
+      const wanted = Math.min(limit - documents.length, at_once)
+      const found = await readBatch(stream, documents.at(-1)?._id ?? eventId(stream, after), wanted)
+      documents.push(...found)
+      for (const { json } of found) bytes += wireBytes(String(json))
+      const isLast = found.length < wanted
+      if (isLast || documents.length >= limit || bytes >= most_bytes) return { documents, isLast }
       // As many as fit, by the mean of those so far; and not far more than before, for the next ones may be larger.
-      at_once = Math.min(Math.ceil(((most_bytes - bytes) * events.length) / bytes), at_once * BATCH_GROWS)
+      at_once = Math.min(Math.ceil(((most_bytes - bytes) * documents.length) / bytes), at_once * BATCH_GROWS)
     }
   }
 
-  async function readBatch(stream: string, { after, limit }: { after: number; limit: number }): Promise<StoredEvent[]> {
-    const range = { _id: { $gt: eventId(stream, after), $lte: `${stream}:${MILLION_MILLION}` } }
-    const documents = await answered(
+  function readBatch(stream: string, after_id: string, limit: number): Promise<EventDocument[]> {
+    const range = { _id: { $gt: after_id, $lte: `${stream}:${MILLION_MILLION}` } }
+    return answered(
       collection
         .find(range, { ...majority, batchSize: limit })
         .sort({ _id: 1 })
         .limit(limit)
         .toArray(),
     )
-    return documents.map(toStored)
   }
 
   /** The next events of many streams behind their places, in order, in one query: `NEXT_AT_ONCE` of each, less where they are large. */
@@ -199,7 +209,7 @@ export function createEventStore(connection: Connection) {
     return documents.map(toStored)
   }
 
-  return { collection, insert, read, readNext, digestsById, byKey, head, headsById, streamsOf, streamOfCall, ofCall }
+  return { collection, insert, read, readDocuments, readNext, digestsById, byKey, head, headsById, streamsOf, streamOfCall, ofCall }
 }
 
 export type EventStore = ReturnType<typeof createEventStore>

@@ -1,6 +1,8 @@
 import { type Checkpoint, type LogFault, type LogVerdict, logFaults } from '../../../shared/protocol/index.ts'
 import { digestOf, firstChain, nextChain } from '../../core/seal.ts'
-import { type EventDocument, type EventStore, eventId } from './event-store.ts'
+import { createBreather } from '../background/breather.ts'
+import { type EventDocument, type EventStore, eventId, wireBytes } from './event-store.ts'
+import { createFairTurns, type FairTurns } from './fair-turns.ts'
 
 /** The signed places of logs, as they lie in the database: whether the hub did sign them is asked of `isSigned`. */
 export interface Checkpoints {
@@ -20,17 +22,24 @@ export interface VerifyDeps {
 
 const noCheckpoints: Checkpoints = { read: () => Promise.resolve([]), isSigned: () => false }
 
-// Small pages, so that other work comes in between.
-const READ_AT_ONCE = 500
+/** Of small events. Large ones are read by their bytes. */
+const READ_AT_ONCE = 2_000
+const CHECKPOINTS_AT_ONCE = 500
+/** Pages that are read and hashed at the same time, in all and for one asker: each may take some MB of memory. */
+const PAGES = { at_once: 2, per_lane: 1 }
 
-/** Reads a whole log from the database and hashes it again. Those who ask for one log at the same time share one reading of it. */
+/**
+ * Reads a whole log from the database and hashes it again, page by page, the askers in turn: who has many long logs checked keeps another
+ * waiting for one page. Who asks for the same again meanwhile shares the reading that is under way.
+ */
 export function createVerifyStream({ store, checkpoints = noCheckpoints, knownHead = () => 0, isBeside = () => true }: VerifyDeps) {
-  const deps = { store, checkpoints, knownHead, isBeside }
+  const deps = { store, checkpoints, knownHead, isBeside, pages: createFairTurns(PAGES) }
   const under_way = new Map<string, Promise<LogVerdict>>()
 
-  return function verifyStream(stream: string): Promise<LogVerdict> {
-    const shared = under_way.get(stream) ?? readAndHash(deps, stream).finally(() => under_way.delete(stream))
-    under_way.set(stream, shared)
+  return function verifyStream(stream: string, { asker_id }: { asker_id: string }): Promise<LogVerdict> {
+    const name = `${asker_id} ${stream}`
+    const shared = under_way.get(name) ?? readAndHash(deps, { stream, asker_id }).finally(() => under_way.delete(name))
+    under_way.set(name, shared)
     return shared
   }
 }
@@ -38,36 +47,48 @@ export function createVerifyStream({ store, checkpoints = noCheckpoints, knownHe
 export type VerifyStream = ReturnType<typeof createVerifyStream>
 
 /** Every event must be what it was when it was written, in its place; and every checkpoint must find its own. */
-async function readAndHash({ store, checkpoints, knownHead, isBeside }: Required<VerifyDeps>, stream: string): Promise<LogVerdict> {
+async function readAndHash(deps: Required<VerifyDeps> & { pages: FairTurns }, asked: { stream: string; asker_id: string }) {
+  const { store, checkpoints, knownHead, isBeside, pages } = deps
+  const { stream, asker_id } = asked
   const known = knownHead(stream)
   const signed = createSigned(checkpoints, stream)
+  const breathe = createBreather()
   let [head, chain] = [0, firstChain(stream)]
   /** How far the log went when a checkpoint beyond its end was met. */
   let doubted = -1
   const bad = (fault: LogFault, first_bad = head + 1): LogVerdict => {
     return { ok: false, head, chain, checkpoint: signed.agreed(), first_bad, fault, detail: logFaults[fault] }
   }
-  for (;;) {
-    const documents = await store.collection
-      .find({ _id: { $gt: eventId(stream, head), $lte: eventId(stream, 999_999_999_999) } })
-      .sort({ _id: 1 })
-      .limit(READ_AT_ONCE)
-      .toArray()
+
+  /** What is wrong with the next page; undefined when nothing is. */
+  async function hashPage(): Promise<{ isLast: boolean; fault: LogFault | undefined }> {
+    const { documents, isLast } = await store.readDocuments(stream, { after: head, limit: READ_AT_ONCE })
     for (const document of documents) {
-      const seq = head + 1
-      if (document._id !== eventId(stream, seq)) return bad('missing')
-      if (!isWhole(document, seq) || !isBeside(document)) return bad('changed')
-      const next = nextChain(chain, document.digest)
-      if (document.chain !== next) return bad('not_tied')
-      const fault = await signed.at(seq, next)
-      if (fault !== undefined) return bad(fault)
-      head = seq
-      chain = next
+      const fault = await faultOf(document)
+      if (fault !== undefined) return { isLast, fault }
     }
-    if (documents.length === READ_AT_ONCE) continue
+    return { isLast, fault: undefined }
+  }
+
+  async function faultOf(document: EventDocument): Promise<LogFault | undefined> {
+    const seq = head + 1
+    if (document._id !== eventId(stream, seq)) return 'missing'
+    await breathe(wireBytes(String(document.json)))
+    if (!isWhole(document, seq) || !isBeside(document)) return 'changed'
+    const next = nextChain(chain, document.digest)
+    if (document.chain !== next) return 'not_tied'
+    const fault = await signed.at(seq, next)
+    if (fault === undefined) [head, chain] = [seq, next]
+    return fault
+  }
+
+  for (;;) {
+    const { isLast, fault } = await pages.run(asker_id, hashPage)
+    if (fault !== undefined) return bad(fault)
+    if (!isLast) continue
     if (known > head) return bad('cut_short')
     const beyond = await signed.beyond(head)
-    if (beyond === undefined) return { ok: true, head, chain, checkpoint: signed.agreed() }
+    if (beyond === undefined) return { ok: true as const, head, chain, checkpoint: signed.agreed() }
     // The log may have grown since it was read, and the checkpoint with it: a second look tells.
     if (doubted === head) return bad(beyond)
     doubted = head
@@ -83,8 +104,8 @@ function createSigned({ read, isSigned }: Checkpoints, stream: string) {
 
   async function next(): Promise<Checkpoint | undefined> {
     if (page.length === 0 && !isLast) {
-      page = await read(stream, taken, READ_AT_ONCE)
-      isLast = page.length < READ_AT_ONCE
+      page = await read(stream, taken, CHECKPOINTS_AT_ONCE)
+      isLast = page.length < CHECKPOINTS_AT_ONCE
     }
     return page[0]
   }
