@@ -1,6 +1,6 @@
 import { io } from 'socket.io-client'
 import { connect } from '../client/sdk/index.ts'
-import { createHubNetwork, type Network } from '../test/harness/network.ts'
+import { createHubNetwork, type Network } from '../test/harness/processes/network.ts'
 import { sleep } from './lane.ts'
 import { Member } from './member.ts'
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Embedded, launchEmbedded } from '../server/database/embedded/process/launch.ts'
-import { freePort, type HubProcess, startHubProcess } from '../test/harness/hub-process.ts'
+import { freePort, type HubProcess, startHubProcess } from '../test/harness/processes/hub-process.ts'
 import type { Operations } from './generator.ts'
 import { otherCommit } from './other-commit.ts'
 

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
-import { createHistory } from '../harness/history.ts'
+import { createHistory } from '../harness/history/history.ts'
 import { connectAs } from '../harness/people.ts'
-import { type RedisServer, startRedis } from '../harness/redis.ts'
+import { type RedisServer, startRedis } from '../harness/processes/redis.ts'
 import { until } from '../scenarios/stage.ts'
 import { mustAgree, type Nodes, postMany, sees, startNodes, stepWhile, troublesOf, wholeLog } from './nodes.ts'
 

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
-import { createNetwork, type Network } from '../harness/network.ts'
 import { api, type Client, connectAs } from '../harness/people.ts'
-import { startRedis } from '../harness/redis.ts'
+import { createNetwork, type Network } from '../harness/processes/network.ts'
+import { startRedis } from '../harness/processes/redis.ts'
 import { until } from '../scenarios/stage.ts'
 import { type Nodes, startNodes, stepUntil, wholeLog } from './nodes.ts'
 

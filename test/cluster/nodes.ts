@@ -1,11 +1,11 @@
 import { expect } from 'chai'
 import type { WireEvent } from '../../shared/protocol/index.ts'
 import { createManualClock, type ManualClock } from '../harness/clock.ts'
-import type { History } from '../harness/history.ts'
+import type { History } from '../harness/history/history.ts'
 import { startHub, type TestHub, type TestHubOptions } from '../harness/hub.ts'
-import { type HubProcess, startHubProcess } from '../harness/hub-process.ts'
 import { api, type Client, connectAs, openContract, type Person } from '../harness/people.ts'
-import { type RedisServer, startRedis } from '../harness/redis.ts'
+import { type HubProcess, startHubProcess } from '../harness/processes/hub-process.ts'
+import { type RedisServer, startRedis } from '../harness/processes/redis.ts'
 
 export const shout = {
   name: 'shout',

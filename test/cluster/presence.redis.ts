@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import type { Push } from '../../shared/protocol/index.ts'
-import { freePort, type HubProcess } from '../harness/hub-process.ts'
 import { type Client, connectAs } from '../harness/people.ts'
+import { freePort, type HubProcess } from '../harness/processes/hub-process.ts'
 import { until } from '../scenarios/stage.ts'
 import { type Nodes, startNodeProcess, startNodes, stepUntil, troublesOf } from './nodes.ts'
 

@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import type { WireEvent } from '../../shared/protocol/index.ts'
 import { createManualClock } from '../harness/clock.ts'
-import { createHistory } from '../harness/history.ts'
+import { createHistory } from '../harness/history/history.ts'
 import { startHub } from '../harness/hub.ts'
-import { freePort, type HubProcess, startHubProcess } from '../harness/hub-process.ts'
 import { type Client, connectAs, openContract } from '../harness/people.ts'
+import { freePort, type HubProcess, startHubProcess } from '../harness/processes/hub-process.ts'
 import { mustAgree, type Nodes, sees, shout, startNodeProcess, startNodes, stepWhile, wholeLog } from './nodes.ts'
 
 describe('nodes that are killed and restarted', () => {

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { startHub, type TestHub } from '../harness/hub.ts'
 import { registerAgent } from '../harness/people.ts'
-import { type RedisServer, startRedis } from '../harness/redis.ts'
+import { type RedisServer, startRedis } from '../harness/processes/redis.ts'
 
 describe('rates of HTTP routes on several nodes', () => {
   const hubs: TestHub[] = []

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { createHistory } from '../harness/history.ts'
+import { createHistory } from '../harness/history/history.ts'
 import { connectAs, openContract } from '../harness/people.ts'
 import { mustAgree, type Nodes, postMany, sees, startNodes, troublesOf } from './nodes.ts'
 

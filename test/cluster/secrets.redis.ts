@@ -15,7 +15,7 @@ import {
   throughSockets,
 } from '../features/audit/secret-doors.ts'
 import { openContract, registerAgent, signUp } from '../harness/people.ts'
-import type { RedisServer } from '../harness/redis.ts'
+import type { RedisServer } from '../harness/processes/redis.ts'
 import { type Nodes, startNodes } from './nodes.ts'
 
 /** Without those that ask for a password, which take long; over a single hub all routes are asked. */

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
-import { createNetwork } from '../harness/network.ts'
 import { api, type Client, signUp } from '../harness/people.ts'
-import { startRedis } from '../harness/redis.ts'
+import { createNetwork } from '../harness/processes/network.ts'
+import { startRedis } from '../harness/processes/redis.ts'
 import { type Nodes, startNodes, stepUntil } from './nodes.ts'
 
 describe('the end of a human’s session, on two nodes', () => {

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { freePort, type HubProcess, startHubProcess } from '../harness/hub-process.ts'
+import { freePort, type HubProcess, startHubProcess } from '../harness/processes/hub-process.ts'
 import { createProtocolClient, type ProtocolClient } from './wire.ts'
 
 export interface ConformanceStage {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
-import { freePort, type HubProcess, startHubProcess } from '../harness/hub-process.ts'
+import { freePort, type HubProcess, startHubProcess } from '../harness/processes/hub-process.ts'
 
 const README = fileURLToPath(new URL('../../README.md', import.meta.url))
 const SESSION = /<!-- curl -->\n```sh\n([\s\S]*?)```\n<!-- \/curl -->/

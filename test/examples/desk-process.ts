@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { WireEvent } from '../../shared/protocol/index.ts'
-import { lifeline } from '../harness/lifeline.ts'
+import { readLog } from '../harness/history/read-log.ts'
 import { type Client, connectAs, type Person } from '../harness/people.ts'
-import { readLog } from '../harness/read-log.ts'
+import { lifeline } from '../harness/processes/lifeline.ts'
 
 const MAIN = fileURLToPath(new URL('../../examples/docs-desk/main.ts', import.meta.url))
 

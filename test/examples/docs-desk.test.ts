@@ -5,8 +5,8 @@ import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { startHub, type TestHub } from '../harness/hub.ts'
-import { freePort } from '../harness/hub-process.ts'
 import { api, type Client, openContract, type Person, signUp } from '../harness/people.ts'
+import { freePort } from '../harness/processes/hub-process.ts'
 import { answerTo, ask, callTool, countAnswers, endAllDesks, logOf, newFolder, operatorOf, sitDown, startDesk } from './desk-process.ts'
 
 const word = (): string => `q${randomBytes(5).toString('hex')}`

@@ -1,4 +1,4 @@
-import { createHistory, type History } from '../harness/history.ts'
+import { createHistory, type History } from '../harness/history/history.ts'
 
 /** A history that also looks at the clock. */
 export interface Observed extends History {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { databasePid, killDatabase } from '../harness/embedded-process.ts'
-import type { Network } from '../harness/network.ts'
+import { databasePid, killDatabase } from '../harness/processes/embedded-process.ts'
+import type { Network } from '../harness/processes/network.ts'
 import type { Random } from '../harness/random.ts'
 import type { World } from './world.ts'
 

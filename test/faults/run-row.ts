@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { nothingIsOwed } from '../harness/embedded-process.ts'
+import { nothingIsOwed } from '../harness/processes/embedded-process.ts'
 import { createRandom } from '../harness/random.ts'
 import type { Recovery } from './observed.ts'
 import { type Row, type RowName, rows } from './rows.ts'

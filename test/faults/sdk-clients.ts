@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { connect, type Hub } from '../../client/sdk/index.ts'
 import type { WireEvent } from '../../shared/protocol/index.ts'
-import type { History } from '../harness/history.ts'
+import type { History } from '../harness/history/history.ts'
 import type { Person } from '../harness/people.ts'
 import type { Random } from '../harness/random.ts'
 

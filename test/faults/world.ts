@@ -1,11 +1,11 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { freePort, type HubProcess, startHubProcess } from '../harness/hub-process.ts'
-import { createNetwork, type Network } from '../harness/network.ts'
 import { type Person, signUp } from '../harness/people.ts'
+import { freePort, type HubProcess, startHubProcess } from '../harness/processes/hub-process.ts'
+import { createNetwork, type Network } from '../harness/processes/network.ts'
+import { type RedisServer, startRedis } from '../harness/processes/redis.ts'
 import type { Random } from '../harness/random.ts'
-import { type RedisServer, startRedis } from '../harness/redis.ts'
 
 /** Hub processes on one data directory with its embedded database, joined by a Redis when they are several. */
 export interface World {

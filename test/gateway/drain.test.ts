@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import type { WireEvent } from '../../shared/protocol/index.ts'
-import { freePort, startHubProcess } from '../harness/hub-process.ts'
+import { readLog } from '../harness/history/read-log.ts'
 import { connectAs, openContract } from '../harness/people.ts'
-import { readLog } from '../harness/read-log.ts'
+import { freePort, startHubProcess } from '../harness/processes/hub-process.ts'
 
 describe('the drain', () => {
   it('[DRAIN-1] a hub that is told to stop answers what it has, sends everyone away to come back, and ends with 0', async () => {

@@ -1,5 +1,5 @@
 import { deserialize } from 'bson'
-import { createNetwork } from './network.ts'
+import { createNetwork } from './processes/network.ts'
 
 /** What is asked of a database: commands by name and collection, as `find agents`. */
 export interface CommandCounter {

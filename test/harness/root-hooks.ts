@@ -1,5 +1,5 @@
 import { stopTestDatabase } from './hub.ts'
-import { throwLifeline } from './lifeline.ts'
+import { throwLifeline } from './processes/lifeline.ts'
 import { noteTest, requireFitting } from './watch-answers.ts'
 
 throwLifeline()

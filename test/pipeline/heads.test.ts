@@ -1,8 +1,8 @@
 import type { NetConnectOpts } from 'node:net'
 import { expect } from 'chai'
 import { startHub, type TestHub, testDatabase } from '../harness/hub.ts'
-import { createNetwork, type Network } from '../harness/network.ts'
 import { type Client, connectAs, openContract, registerAgent, signUp } from '../harness/people.ts'
+import { createNetwork, type Network } from '../harness/processes/network.ts'
 import { type Home, makeHome } from '../scenarios/stage.ts'
 
 const ROOMS = 60

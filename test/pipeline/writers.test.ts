@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
-import { createHistory } from '../harness/history.ts'
+import { createHistory } from '../harness/history/history.ts'
+import { startPoster } from '../harness/history/poster.ts'
+import { readLog } from '../harness/history/read-log.ts'
 import { startHub } from '../harness/hub.ts'
-import { freePort, startHubProcess } from '../harness/hub-process.ts'
 import { api, openContract, signUp } from '../harness/people.ts'
-import { startPoster } from '../harness/poster.ts'
+import { freePort, startHubProcess } from '../harness/processes/hub-process.ts'
 import { createRandom, seedOf } from '../harness/random.ts'
-import { readLog } from '../harness/read-log.ts'
 
 interface Reach {
   url: string

@@ -5,11 +5,11 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
 import { STORE_FILE } from '../../server/database/embedded/storage/data-check.ts'
-import { databasePid } from '../harness/embedded-process.ts'
-import { createHistory } from '../harness/history.ts'
-import { freePort, type HubProcess, startHubProcess } from '../harness/hub-process.ts'
+import { createHistory } from '../harness/history/history.ts'
+import { readLog } from '../harness/history/read-log.ts'
 import { api, type Client, connectAs, openContract } from '../harness/people.ts'
-import { readLog } from '../harness/read-log.ts'
+import { databasePid } from '../harness/processes/embedded-process.ts'
+import { freePort, type HubProcess, startHubProcess } from '../harness/processes/hub-process.ts'
 
 const BODY = 'x'.repeat(60_000)
 /** Far more than fit into what the store has free. */

@@ -2,8 +2,8 @@ import { expect } from 'chai'
 import type { Push } from '../../shared/protocol/index.ts'
 import { createManualClock } from '../harness/clock.ts'
 import { startHub, type TestHub } from '../harness/hub.ts'
-import { createHubNetwork, type Network } from '../harness/network.ts'
 import { type Client, connectAgent, connectAs, openContract, type Person } from '../harness/people.ts'
+import { createHubNetwork, type Network } from '../harness/processes/network.ts'
 import { openDatabaseOf, readLog, shout, until } from './stage.ts'
 
 /** Short enough to wait for, and patient enough for a slow machine's healthy peers. */

@@ -7,8 +7,8 @@ import { openDatabase } from '../../server/database/open.ts'
 import { refusedUri } from '../../server/database/refused-uri.ts'
 import { createManualClock } from '../harness/clock.ts'
 import { startHub } from '../harness/hub.ts'
-import { freePort, RefusedToStart, startHubProcess } from '../harness/hub-process.ts'
 import { openContract } from '../harness/people.ts'
+import { freePort, RefusedToStart, startHubProcess } from '../harness/processes/hub-process.ts'
 import { forgetFolders, temporaryFolder } from '../scripts/temporary-folder.ts'
 
 describe('a hub that cannot reach what it is told to', () => {

@@ -8,8 +8,8 @@ import { expect } from 'chai'
 import { createHttp } from '../../../client/sdk/http.ts'
 import { connect, type Hub, type Room, type RoomEvent } from '../../../client/sdk/index.ts'
 import { startHub, type TestHub } from '../../harness/hub.ts'
-import { freePort, startHubProcess } from '../../harness/hub-process.ts'
 import { openContract, type Person, signUp } from '../../harness/people.ts'
+import { freePort, startHubProcess } from '../../harness/processes/hub-process.ts'
 import { bodies, take } from './sdk-world.ts'
 
 const EXAMPLE = fileURLToPath(new URL('../../../examples/echo-agent.ts', import.meta.url))

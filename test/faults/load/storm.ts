@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { MemberSpec } from '../../../bench/member.ts'
-import { freePort, startHubProcess } from '../../harness/hub-process.ts'
 import { connectAs, openContract, type Person, signUp } from '../../harness/people.ts'
+import { freePort, startHubProcess } from '../../harness/processes/hub-process.ts'
 import type { StormResult } from './storm-clients.ts'
 
 export interface Storm extends StormResult {

@@ -1,8 +1,8 @@
 import { expect } from 'chai'
-import { createHistory } from '../../harness/history.ts'
+import { createHistory } from '../../harness/history/history.ts'
+import { readLog } from '../../harness/history/read-log.ts'
 import { connectAs, openContract, type Person } from '../../harness/people.ts'
 import { createRandom } from '../../harness/random.ts'
-import { readLog } from '../../harness/read-log.ts'
 import { startWorld } from '../world.ts'
 import { mutantEnv } from './mutants.ts'
 

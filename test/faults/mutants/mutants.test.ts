@@ -2,10 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { createHistory, type History } from '../../harness/history.ts'
-import { freePort, type HubProcess, startHubProcess } from '../../harness/hub-process.ts'
+import { createHistory, type History } from '../../harness/history/history.ts'
+import { readLog } from '../../harness/history/read-log.ts'
 import { type Client, connectAs, openContract, type Person } from '../../harness/people.ts'
-import { readLog } from '../../harness/read-log.ts'
+import { freePort, type HubProcess, startHubProcess } from '../../harness/processes/hub-process.ts'
 import { mutantEnv } from './mutants.ts'
 
 /** Past what a hub keeps at hand of a room, so that only the index knows the first keys. */

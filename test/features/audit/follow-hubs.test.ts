@@ -7,8 +7,8 @@ import type { AuditEventDraft, AuditItem } from '../../../shared/protocol/index.
 import { stepWhile } from '../../cluster/nodes.ts'
 import { createManualClock } from '../../harness/clock.ts'
 import { startHub, type TestHub } from '../../harness/hub.ts'
-import { freePort, startHubProcess } from '../../harness/hub-process.ts'
 import { type Client, connectAs, openContract, registerAgent } from '../../harness/people.ts'
+import { freePort, startHubProcess } from '../../harness/processes/hub-process.ts'
 import { openDatabaseOf } from '../../scenarios/stage.ts'
 import { followerOn, followTrail, namesOf } from './trail-follower.ts'
 

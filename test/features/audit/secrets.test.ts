@@ -3,8 +3,8 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { freePort, type HubProcess, startHubProcess } from '../../harness/hub-process.ts'
 import { api, openContract, registerAgent, signUp } from '../../harness/people.ts'
+import { freePort, type HubProcess, startHubProcess } from '../../harness/processes/hub-process.ts'
 import {
   around,
   ask,

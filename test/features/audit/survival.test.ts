@@ -8,8 +8,8 @@ import type { Draft } from '../../../server/pipeline/log/submission.ts'
 import { type LogVerdict, ParleyError } from '../../../shared/protocol/index.ts'
 import { createManualClock } from '../../harness/clock.ts'
 import { startHub } from '../../harness/hub.ts'
-import { freePort, startHubProcess } from '../../harness/hub-process.ts'
 import { api, registerAgent } from '../../harness/people.ts'
+import { freePort, startHubProcess } from '../../harness/processes/hub-process.ts'
 import { readTrail, settledTrail } from './read-trail.ts'
 
 interface Verdict {

@@ -1,8 +1,8 @@
 import { expect } from 'chai'
 import { createManualClock } from '../../harness/clock.ts'
+import { readLog } from '../../harness/history/read-log.ts'
 import { startHub } from '../../harness/hub.ts'
 import { connectAs, openContract, signUp } from '../../harness/people.ts'
-import { readLog } from '../../harness/read-log.ts'
 
 const POSTS = 30
 

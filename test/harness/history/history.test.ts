@@ -1,6 +1,6 @@
 import { expect } from 'chai'
-import { firstChain, seal } from '../../server/core/seal.ts'
-import type { EventDraft, RecordedEvent } from '../../shared/protocol/index.ts'
+import { firstChain, seal } from '../../../server/core/seal.ts'
+import type { EventDraft, RecordedEvent } from '../../../shared/protocol/index.ts'
 import { createHistory, type FaultKind } from './history.ts'
 
 const contract_id = '019a0000-0000-7000-8000-000000000001'

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { io, type Socket } from 'socket.io-client'
-import type { Person } from './people.ts'
+import type { Person } from '../people.ts'
 
 export interface StreamingAgent {
   /** Its tools are registered: from here on it can be called. */

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { io } from 'socket.io-client'
-import type { Person } from './people.ts'
+import type { Person } from '../people.ts'
 
 export interface Caller {
   /** Asks once for a call that nobody ever answers; its deadline is 1.5 s. */

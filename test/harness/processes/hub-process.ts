@@ -5,8 +5,8 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { wideRates } from '../wide-rates.ts'
 import { lifeline } from './lifeline.ts'
-import { wideRates } from './wide-rates.ts'
 
 export interface HubProcess {
   url: string
@@ -24,7 +24,7 @@ export interface HubProcess {
 
 export class RefusedToStart extends Error {}
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 
 // Below the ports that the system gives to outgoing connections: one of those may take the port of a hub that is just restarted, and a
 // client that knocks at a closed port of its own range can even be connected to itself.

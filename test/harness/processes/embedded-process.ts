@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { connectDatabase } from '../../server/database/connect.ts'
-import { OWNER_FILE, socketPathIn } from '../../server/database/embedded/process/socket-path.ts'
+import { connectDatabase } from '../../../server/database/connect.ts'
+import { OWNER_FILE, socketPathIn } from '../../../server/database/embedded/process/socket-path.ts'
 
 /** The embedded database of a data directory, as a process among others. */
 export async function databasePid(data_dir: string): Promise<number> {

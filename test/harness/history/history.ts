@@ -1,6 +1,6 @@
 import { createHash, hash } from 'node:crypto'
-import type { WireEvent } from '../../shared/protocol/index.ts'
-import { canonicalJson } from '../../shared/rules/canonical-json.ts'
+import type { WireEvent } from '../../../shared/protocol/index.ts'
+import { canonicalJson } from '../../../shared/rules/canonical-json.ts'
 
 export type FaultKind =
   /** Acknowledged, and not in the log. */

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { io, type Socket } from 'socket.io-client'
-import type { WireEvent } from '../../shared/protocol/index.ts'
+import type { WireEvent } from '../../../shared/protocol/index.ts'
+import type { Person } from '../people.ts'
+import type { Random } from '../random.ts'
 import type { History } from './history.ts'
-import type { Person } from './people.ts'
-import type { Random } from './random.ts'
 
 const IN_FLIGHT = 5
 /** Below the hub's 100 frames a second, with room for what is sent again. */

@@ -1,5 +1,5 @@
-import type { WireEvent } from '../../shared/protocol/index.ts'
-import { api } from './people.ts'
+import type { WireEvent } from '../../../shared/protocol/index.ts'
+import { api } from '../people.ts'
 
 /** A contract's whole log, page by page, as the operator sees it. */
 export async function readLog(hub: { url: string; operator_token: string }, contract_id: string): Promise<WireEvent[]> {

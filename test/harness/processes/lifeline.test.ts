@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
-import { runProgram } from '../scripts/run-program.ts'
-import { forgetFolders, temporaryFolder } from '../scripts/temporary-folder.ts'
+import { runProgram } from '../../scripts/run-program.ts'
+import { forgetFolders, temporaryFolder } from '../../scripts/temporary-folder.ts'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
-const mocha = fileURLToPath(new URL('../../node_modules/.bin/mocha', import.meta.url))
+const mocha = fileURLToPath(new URL('../../../node_modules/.bin/mocha', import.meta.url))
 
 // A run that never ends by itself: it starts a hub, which starts its database, and waits.
 const endless = (data_dir: string): string => `
@@ -25,7 +25,7 @@ describe('a test run that is killed', () => {
     const folder = temporaryFolder({ 'package.json': '{"type":"module"}' })
     const data_dir = join(folder, 'data')
     const file = join(temporaryFolder({ 'package.json': '{"type":"module"}', 'endless.ts': endless(data_dir) }), 'endless.ts')
-    const args = ['--no-config', '--require', join(here, 'root-hooks.ts'), '--extension', 'ts', '--timeout', '0', file]
+    const args = ['--no-config', '--require', join(here, '../root-hooks.ts'), '--extension', 'ts', '--timeout', '0', file]
     const run = runProgram({ command: mocha, args, cwd: folder })
     await run.says('.\n')
     const hub = Number(/hub (\d+)\./.exec(run.said())?.[1])
