@@ -154,7 +154,7 @@ export default {
         'The console is one more client: it reaches the hub through client/sdk. Rules that it shares with the hub are in shared/rules.',
       from: '^client/console/',
       except: ['^client/console/vite\\.config\\.ts$'],
-      to: ['^client/(console|sdk)/', '^shared/', ...library('preact', '@preact/[^/]+')],
+      to: ['^client/(console|sdk)/', '^shared/', ...library('preact', '@preact/[^/]+', 'marked')],
     }),
     never({
       name: 'examples-import-the-sdk-only',

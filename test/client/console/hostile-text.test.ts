@@ -23,7 +23,7 @@ const hidden = 'invoice\u202Efdp.exe\u2066\u200F\u0007'
 describe('console: text that means harm', () => {
   const world = useConsole()
 
-  it('[CON-20] whatever is in messages, names, tools and inputs is shown as text and runs nowhere', async () => {
+  it('[CON-20] whatever is in messages, names, tools and inputs runs nowhere and is shown as text', async () => {
     const provider = await registerAgent(world.hub, `${corpus[1]} ${hidden}`)
     const { contract_id } = await openContract(world.hub, { provider })
     const agent = await connectAgent(world.hub, provider, [{ name: 'echo', description: corpus.join(), input_schema: true }])
@@ -56,9 +56,12 @@ describe('console: text that means harm', () => {
     await page.getByText('The contract has ended.').waitFor()
 
     expect(faults).to.deep.equal([])
-    const foreign =
-      'script:not([src^="/app/assets/"]), #app img, iframe, #app style, #app [srcdoc], a[href^="javascript:"], a[href*="example.com"]'
+    const foreign = 'script:not([src^="/app/assets/"]), #app img, iframe, #app style, #app [srcdoc], a[href^="javascript:"]'
     expect(await page.locator(foreign).count()).to.equal(0)
+    // The one address of the corpus is a link where somebody says it, and nowhere else.
+    expect(await page.locator('a[href*="example.com"]').count()).to.equal(
+      await page.locator('.prose a[href="https://example.com/?q="]').count(),
+    )
     const shown = await page.locator('article.message .prose', { hasText: 'invoice' }).textContent()
     expect(shown?.replace(/\s/g, '')).to.equal('invoiceU+202Efdp.exeU+2066U+200FU+0007')
     expect(await page.evaluate(() => document.body.textContent)).to.not.match(/[\u202a-\u202e\u2066-\u2069]/)

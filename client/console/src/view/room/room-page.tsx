@@ -5,6 +5,7 @@ import { openStore } from '../../room/open-store.ts'
 import { RoomStore } from '../../room/room-store.ts'
 import { route } from '../../route.ts'
 import { plainText } from '../../untrusted-text.ts'
+import { loadProse } from '../timeline/prose.tsx'
 import { Timeline } from '../timeline/timeline.tsx'
 import { TypingLine } from '../timeline/typing-line.tsx'
 import { Composer } from './composer.tsx'
@@ -14,6 +15,7 @@ import { RoomRefused } from './room-refused.tsx'
 export function RoomPage({ contract_id }: { contract_id: string }) {
   const connected = hub.value
   const me = myself()
+  useMemo(loadProse, [])
   const store = useMemo(() => (connected && me ? new RoomStore({ hub: connected, me, contract_id }) : undefined), [connected, contract_id])
   const event = route.value.page === 'room' ? route.value.event : undefined
   const title = store?.view.value.contract?.title
@@ -21,8 +23,11 @@ export function RoomPage({ contract_id }: { contract_id: string }) {
   useEffect(() => {
     if (store === undefined) return
     openStore.value = store
-    void store.open(event)
+    let isLeft = false
+    // Messages have their shape when they are first seen, so that nothing moves under the reader.
+    void loadProse().then(() => (isLeft ? undefined : store.open(event)))
     return () => {
+      isLeft = true
       openStore.value = undefined
       store.close()
     }
