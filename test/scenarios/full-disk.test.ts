@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
 import { STORE_FILE } from '../../server/database/embedded/storage/data-check.ts'
-import { createHistory } from '../harness/history/history.ts'
+import { createHistory, type Fault } from '../harness/history/history.ts'
 import { readLog } from '../harness/history/read-log.ts'
 import { api, type Client, connectAs, openContract } from '../harness/people.ts'
 import { databasePid } from '../harness/processes/embedded-process.ts'
@@ -22,57 +22,81 @@ const LONGEST_WAIT_MS = 60_000
  */
 describe('a full disk', function () {
   this.timeout(120_000)
-  let hub: HubProcess
-  let data_dir: string
-  before(async () => {
-    data_dir = await mkdtemp(join(tmpdir(), 'parley-full-'))
-    hub = await startHubProcess({ data_dir, port: await freePort() })
-  })
-  after(async () => {
-    await hub.stop()
-    await rm(data_dir, { recursive: true, force: true })
-  })
-
   // On a page's edge the write is refused whole; elsewhere it is cut short, and only a new process of the database knows what is there.
-  for (const beyond of [0, 5_000]) {
-    it(`[FAULT-8] with ${beyond} bytes left: what is acknowledged stays, the rest is UNAVAILABLE, reads go on, and it recovers when there is space`, async () => {
-      const { contract_id, requester } = await openContract(hub)
-      const history = createHistory()
-      const client = await connectAs(hub, requester)
-      const post = async (at: number) => {
-        const frame = { key: `${beyond}-${at}`, body: `${at} ${BODY}` }
-        history.sent(contract_id, requester.id, frame)
-        const code = await send(client, contract_id, frame)
-        if (typeof code === 'string') history.putOff(contract_id, requester.id, frame.key)
-        else history.acked(contract_id, requester.id, { key: frame.key, ...code })
-        return code
-      }
-      for (const at of [0, 1, 2]) expect(await post(at)).to.include({ ok: true })
-      await limitFiles((await stat(join(data_dir, 'database', STORE_FILE))).size + beyond)
+  const left = [0, 5_000]
+  /** All at once, for each waits ten seconds until its hub gives a frame up. */
+  let disks: Promise<Outcome>[]
+  before(() => {
+    disks = left.map(fillDisk)
+    // Each is looked at by its own test.
+    for (const disk of disks) disk.catch(() => undefined)
+  })
+  after(() => Promise.allSettled(disks))
 
-      let refused = 3
-      let code = await post(refused)
-      for (; typeof code !== 'string' && refused < MOST_POSTS; code = await post(refused)) refused++
-      expect(code).to.equal('UNAVAILABLE')
-      expect((await readLog(hub, contract_id)).length).to.be.at.least(refused)
-
-      await limitFiles('unlimited')
-      const until = performance.now() + LONGEST_WAIT_MS
-      while (typeof (await post(refused)) === 'string' && performance.now() < until) await delay(100)
-      expect(await post(refused + 1)).to.include({ ok: true })
-      client.close()
-      history.log(contract_id, await readLog(hub, contract_id))
-      expect(history.faults()).to.deep.equal([])
-      const { body } = await api<{ ok: boolean }>(hub, 'GET', `/contracts/${contract_id}/log/verify`, { bearer: hub.operator_token })
-      expect(body).to.include({ ok: true })
+  for (const [at, bytes] of left.entries()) {
+    it(`[FAULT-8] with ${bytes} bytes left: what is acknowledged stays, the rest is UNAVAILABLE, reads go on, and it recovers when there is space`, async () => {
+      const { refused_at, read, ...outcome } = (await disks[at]) as Outcome
+      expect(read).to.be.at.least(refused_at)
+      expect(outcome).to.deep.equal({ first: [true, true, true], full: 'UNAVAILABLE', recovered: true, faults: [], verified: true })
     })
   }
-
-  /** The hub's too, for a database that is started again has the limits of its hub. */
-  async function limitFiles(bytes: number | 'unlimited'): Promise<void> {
-    for (const pid of [hub.pid, await databasePid(data_dir)]) execFileSync('prlimit', ['--pid', String(pid), `--fsize=${bytes}:unlimited`])
-  }
 })
+
+interface Outcome {
+  /** Whether the posts before were taken. */
+  first: boolean[]
+  /** What the post that found no space was told, and how many came before it. */
+  full: unknown
+  refused_at: number
+  /** How many events could be read then. */
+  read: number
+  recovered: boolean
+  faults: Fault[]
+  verified: boolean
+}
+
+async function fillDisk(bytes_left: number): Promise<Outcome> {
+  const data_dir = await mkdtemp(join(tmpdir(), 'parley-full-'))
+  const hub = await startHubProcess({ data_dir, port: await freePort() })
+  try {
+    const { contract_id, requester } = await openContract(hub)
+    const history = createHistory()
+    const client = await connectAs(hub, requester)
+    const post = async (at: number) => {
+      const frame = { key: `${at}`, body: `${at} ${BODY}` }
+      history.sent(contract_id, requester.id, frame)
+      const code = await send(client, contract_id, frame)
+      if (typeof code === 'string') history.putOff(contract_id, requester.id, frame.key)
+      else history.acked(contract_id, requester.id, { key: frame.key, ...code })
+      return code
+    }
+    const isTaken = async (at: number) => typeof (await post(at)) !== 'string'
+    const first = [await isTaken(0), await isTaken(1), await isTaken(2)]
+    await limitFiles(hub, (await stat(join(data_dir, 'database', STORE_FILE))).size + bytes_left)
+
+    let refused_at = 3
+    let full = await post(refused_at)
+    for (; typeof full !== 'string' && refused_at < MOST_POSTS; full = await post(refused_at)) refused_at++
+    const read = (await readLog(hub, contract_id)).length
+
+    await limitFiles(hub, 'unlimited')
+    const until = performance.now() + LONGEST_WAIT_MS
+    while (!(await isTaken(refused_at)) && performance.now() < until) await delay(100)
+    const recovered = await isTaken(refused_at + 1)
+    client.close()
+    history.log(contract_id, await readLog(hub, contract_id))
+    const { body } = await api<{ ok: boolean }>(hub, 'GET', `/contracts/${contract_id}/log/verify`, { bearer: hub.operator_token })
+    return { first, full, refused_at, read, recovered, faults: history.faults(), verified: body.ok }
+  } finally {
+    await hub.stop()
+    await rm(data_dir, { recursive: true, force: true })
+  }
+}
+
+/** The hub's too, for a database that is started again has the limits of its hub. */
+async function limitFiles({ pid, data_dir }: HubProcess, bytes: number | 'unlimited'): Promise<void> {
+  for (const one of [pid, await databasePid(data_dir)]) execFileSync('prlimit', ['--pid', String(one), `--fsize=${bytes}:unlimited`])
+}
 
 /** Its place, or the code of the refusal; what only the rate refuses goes again. */
 async function send(
