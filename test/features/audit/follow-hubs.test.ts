@@ -7,7 +7,7 @@ import type { AuditEventDraft, AuditItem } from '../../../shared/protocol/index.
 import { stepWhile } from '../../cluster/nodes.ts'
 import { createManualClock } from '../../harness/clock.ts'
 import { startHub, type TestHub } from '../../harness/hub.ts'
-import { type Client, connectAs, openContract, registerAgent } from '../../harness/people.ts'
+import { type Client, connectAs, openContract, registerAgent, signUp } from '../../harness/people.ts'
 import { freePort, startHubProcess } from '../../harness/processes/hub-process.ts'
 import { openDatabaseOf } from '../../scenarios/stage.ts'
 import { followerOn, followTrail, namesOf } from './trail-follower.ts'
@@ -53,11 +53,12 @@ describe('the audit trail, live: over several hubs, kill -9 and a reader that do
     const rates = { PARLEY_RATES: JSON.stringify({ register: { q: 1_000_000, w: 60 } }) }
     const hub = await startHubProcess({ data_dir, port, env: rates })
     const first = await followTrail(hub, operatorOf(hub))
+    const requester = await signUp(hub)
     const answered: string[] = []
     let isGone = false
     const working = Array.from({ length: 4 }, async () => {
       while (!isGone)
-        await openContract(hub).then(
+        await openContract(hub, { requester }).then(
           ({ contract_id, provider }) => answered.push(contract_id, provider.id),
           () => {},
         )
