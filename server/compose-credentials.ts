@@ -1,7 +1,7 @@
 import type { SystemFrameType } from './core/access/authorize.ts'
 import { closingOf } from './core/access/closing-of.ts'
 import type { Clock } from './core/clock.ts'
-import { createCredentialWatch, createKeyEnds, type EndedKey, endKey } from './features/credentials/index.ts'
+import { createCredentialWatch, createKeyEnds, type EndedKey, endKey, tellIssue } from './features/credentials/index.ts'
 import type { GrantsTeller, Identity } from './features/identity/index.ts'
 import { grantAgent } from './features/permissions/index.ts'
 import type { CredentialCut } from './gateway/socket/credential-cut.ts'
@@ -43,6 +43,7 @@ export function composeCredentials(deps: ComposeCredentialsDeps) {
   const record = (contract_id: string, key: EndedKey) => asSystem(endKey, { contract_id, ...key })
   const ends = createKeyEnds({
     ...{ timers, openContracts: contracts.allOpenOf, record },
+    recordNew: (contract_id, key) => asSystem(tellIssue, { contract_id, ...key }),
     cutHere: ({ key_id, agent_id, reason }) => cut.cutHere({ principal_id: agent_id, credential_id: key_id, ...closingOf(reason) }),
     tellPeers,
   })

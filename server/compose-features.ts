@@ -3,13 +3,14 @@ import { type Limits, ParleyError, type Push } from '../shared/protocol/index.ts
 import { annotate } from './annotate.ts'
 import { type AuditDeps, composeAudit } from './compose-audit.ts'
 import { composeCredentials } from './compose-credentials.ts'
+import type { PermissionWatch } from './compose-permissions.ts'
 import type { SystemFrameType } from './core/access/authorize.ts'
 import { system } from './core/access/principal.ts'
 import type { Clock } from './core/clock.ts'
 import * as agents from './features/agents/index.ts'
 import { isAuditStream } from './features/audit/index.ts'
 import type { Identity } from './features/identity/index.ts'
-import { type PermissionUses, permissionRoutes } from './features/permissions/index.ts'
+import { permissionRoutes } from './features/permissions/index.ts'
 import * as rooms from './features/rooms/index.ts'
 import * as tools from './features/tools/index.ts'
 import type { Meter } from './gateway/meter.ts'
@@ -48,7 +49,7 @@ export interface FeatureDeps {
   /** In memory on one node, in Redis on several. */
   createPresence(needs: { clock: Clock; broadcast: Broadcast; background: Background }): rooms.Presence
   identity: Identity
-  permissionUses: PermissionUses
+  permissions: PermissionWatch
   audit: Pick<AuditDeps, 'writer' | 'keys' | 'owner' | 'operator_mark' | 'onCheckpoint' | 'onOther'>
   onTrouble(what: string, cause: unknown): void
   /** Background work was given up: a person must look. */
@@ -101,7 +102,7 @@ export async function composeFeatures(deps: FeatureDeps) {
       const own = news.filter(({ mine }) => mine)
       reactors.takeUp(stream, own)
       rows.committed(contractOf(stream), own)
-      deps.permissionUses.committed(contractOf(stream), own, log.cached(stream)?.room.contract?.provider_id)
+      deps.permissions.uses.committed(contractOf(stream), own, log.cached(stream)?.room.contract?.provider_id)
     },
   })
   const record = createRecord(log, meter)
@@ -147,6 +148,7 @@ export async function composeFeatures(deps: FeatureDeps) {
 
   const credentials = composeCredentials({ identity, cut: deps.cut, clock, log, timers, peers, background, contracts: rows, asSystem })
   const { requireGood } = identity.keys
+  deps.permissions.bind(asSystem)
 
   reactorTable = mergeReactors(
     { 'contract.opened': [rows.follow, credentials.tellMissed], 'contract.ended': [rows.follow] },
@@ -160,12 +162,7 @@ export async function composeFeatures(deps: FeatureDeps) {
     }),
   )
 
-  const headsOf = createHeads({ log, store })
-  const heads = async (principal_id: string) => {
-    const ids = await rows.openOf(principal_id)
-    const found = await headsOf(ids.map(streamOf))
-    return ids.map((contract_id) => ({ contract_id, ...(found.get(streamOf(contract_id)) ?? { seq: 0, chain: '' }) }))
-  }
+  const heads = rooms.createOpenHeads({ openOf: rows.openOf, headsOf: createHeads({ log, store }) })
 
   const illness = agents.createIllness({
     ...{ models: agentModels, reach, clock, openContracts: rows.openOf },
@@ -253,7 +250,7 @@ export async function composeFeatures(deps: FeatureDeps) {
   })
 
   const routes: Route[] = [
-    ...permissionRoutes({ log, record, uses: deps.permissionUses }),
+    ...permissionRoutes({ log, record, uses: deps.permissions.uses, keysOf: identity.keys.boundsOf }),
     ...audit.routes,
     ...rooms.roomRoutes({
       ...{ log, rows, models: roomModels, record, parties, grantsOf: identity.grants.of, page_bytes: limits.page_bytes },
@@ -274,8 +271,8 @@ export async function composeFeatures(deps: FeatureDeps) {
       follower.start()
     },
     waiting: log.waiting,
-    /** What is kept in memory of rooms and of running streams. */
     deadLetters: async () => ({ timer: await timers.deadLetters(), reactor: await reactors.deadLetters() }),
+    /** What is kept in memory of rooms and of running streams. */
     held: () => ({ rooms: log.held(), ...streams.held() }),
     /** Answers the frames that wait. */
     async flush(): Promise<void> {

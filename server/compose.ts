@@ -4,6 +4,7 @@ import { defaultLimits, defaultRates, http, type Limits, type Rates } from '../s
 import { createBesideWarning, createTokenWarning, operatorMark, refuseForeignSecret } from './beside-others.ts'
 import { composeFeatures, type FeatureDeps } from './compose-features.ts'
 import { composeHttp } from './compose-http.ts'
+import { composePermissions } from './compose-permissions.ts'
 import type { Config } from './config.ts'
 import { type Clock, isoTime, systemClock } from './core/clock.ts'
 import { createCheckpointKeys } from './core/secrets/checkpoint-keys.ts'
@@ -13,7 +14,6 @@ import { migrate } from './database/migrate.ts'
 import { openDatabase } from './database/open.ts'
 import { createAuditWriter } from './features/audit/index.ts'
 import { createIdentity } from './features/identity/index.ts'
-import { createPermissionUses } from './features/permissions/index.ts'
 import { createMemoryPresence } from './features/rooms/index.ts'
 import { createAdmission } from './gateway/admission.ts'
 import { createClientAddress } from './gateway/client-address.ts'
@@ -121,14 +121,14 @@ export async function composeHub({
         logEvent('error', 'audit.alert', { ...named, event_type: type, ...data })
       },
     })
-    const permissionUses = createPermissionUses({ connection, clock, onTrouble })
-    closers.push(permissionUses.close)
+    const permissions = composePermissions({ connection, clock, onTrouble })
+    closers.push(permissions.close)
     const identity = createIdentity({
       connection,
       clock,
       audit,
       settings: { secret, operator_token, public_url, password_cost, dev_mode: config.dev_mode },
-      permissionRecords: permissionUses.records,
+      permissionRecords: permissions.uses.records,
       onTrouble,
     })
     await identity.start()
@@ -141,7 +141,7 @@ export async function composeHub({
     const watchDoor = createDoorWatch(audit)
     const onTurnedAway: DoorWatch = (turned_away) => {
       watchDoor(turned_away)
-      permissionUses.turnedAway(turned_away)
+      permissions.turnedAway(turned_away)
     }
     const cluster = config.redis_url === undefined ? undefined : await joinOthers(config.redis_url, onTrouble)
     closers.push(() => cluster?.close())
@@ -161,7 +161,7 @@ export async function composeHub({
       ...{ node_id: randomUUID(), peers: cluster ?? noPeers, hasAudience: sockets.hasAudience },
       ...{ broadcastHere: sockets.broadcastHere, tellEventsHere: sockets.tellEventsHere, cut: sockets.cut },
       createPresence: cluster?.createPresence ?? createMemoryPresence,
-      ...{ identity, permissionUses },
+      ...{ identity, permissions },
       onDeadLetter: (letter) => logEvent('error', 'dead_letter', { ...letter }),
       audit: {
         ...{ writer: audit, keys: createCheckpointKeys(secret) },
@@ -229,6 +229,7 @@ export async function composeHub({
     })
 
     closers.push(() => features.close())
+    closers.push(permissions.tellRest)
     closers.push(() => sockets.close())
     return {
       url: listening.url,

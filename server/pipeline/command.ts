@@ -1,4 +1,14 @@
-import type { By, Frame, FrameAck, FrameType, KeyEndReason, Permissions, RoomView } from '../../shared/protocol/index.ts'
+import type {
+  By,
+  EventData,
+  Frame,
+  FrameAck,
+  FrameType,
+  KeyEndReason,
+  Permissions,
+  ProfileRule,
+  RoomView,
+} from '../../shared/protocol/index.ts'
 import type { RoomFrameType, SystemFrameType } from '../core/access/authorize.ts'
 import type { ActingRole, Principal } from '../core/access/principal.ts'
 import type { Committed, Decision, Moment } from './log/submission.ts'
@@ -31,6 +41,8 @@ export interface SystemFrames {
   }
   'agent.grant': { contract_id: string; agent_id: string; permissions: Permissions; version: number; granted_by: By }
   'key.end': { contract_id: string; agent_id: string; key_id: string; reason: KeyEndReason }
+  'key.issue': { contract_id: string; agent_id: string; key_id: string; bounds: ProfileRule[] }
+  'permission.refuse': { contract_id: string; request_id: string } & EventData<'permission.refused'>
 }
 
 export type Payload<T extends RoomFrameType> = T extends SystemFrameType ? SystemFrames[T] : T extends FrameType ? Frame<T> : never

@@ -2,15 +2,24 @@ import { z } from 'zod'
 import { auditFilters } from './http/http-audit.ts'
 import { limitsSchema } from './limits.ts'
 import { callErrorSchema } from './log/events.ts'
-import { bySchema, epochSchema, hashSchema, idSchema, jsonSchema, keySchema, seqSchema, timeSchema, visibilities } from './primitives.ts'
+import {
+  bySchema,
+  epochSchema,
+  hashSchema,
+  idSchema,
+  jsonSchema,
+  keySchema,
+  seqSchema,
+  timeSchema,
+  toolNameSchema,
+  visibilities,
+} from './primitives.ts'
 import { roomViewSchema } from './views.ts'
 
 const contract = { contract_id: idSchema }
 /** What `audit.events` gave as `cursor`; opaque. */
 export const auditCursorSchema = z.string().min(1).max(100_000)
 const headSchema = z.object({ contract_id: idSchema, head: seqSchema, epoch: epochSchema })
-
-export const toolNameSchema = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, 'use 1 to 64 letters, digits, `_`, `.` or `-`')
 
 export const toolSchema = z.object({
   name: toolNameSchema,

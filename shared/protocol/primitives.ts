@@ -23,6 +23,8 @@ export const bySchema = z.object({ kind: z.enum(principalKinds), id: z.string() 
 export type By = z.infer<typeof bySchema>
 export type PrincipalKind = By['kind']
 
+export const toolNameSchema = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, 'use 1 to 64 letters, digits, `_`, `.` or `-`')
+
 export const permissionFlags = ['can_read_attachments', 'can_access_web', 'can_run_code_sandbox', 'can_message_requester'] as const
 export type PermissionFlag = (typeof permissionFlags)[number]
 /** What a contract permits, as it is told: not strict, for a newer hub may know more flags. What is asked for is (the patch below). */

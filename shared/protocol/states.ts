@@ -19,6 +19,10 @@ export type ContractState = (typeof contractStates)[number]
 export const keyEndReasons = ['revoked', 'rotated', 'expired'] as const
 export type KeyEndReason = (typeof keyEndReasons)[number]
 
+/** Whose the permission was that lacked: the agent's own, the contract's, or its key's. */
+export const refusingSides = ['agent', 'contract', 'key'] as const
+export type RefusingSide = (typeof refusingSides)[number]
+
 export const roomRoles = ['requester', 'provider', 'owner', 'staff'] as const
 /** What a principal is to one contract. */
 export type RoomRole = (typeof roomRoles)[number]

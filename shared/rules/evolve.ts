@@ -63,6 +63,8 @@ function apply(room: RoomView, event: RecordedEvent): RoomView {
     case 'contract.ended':
       return { ...room, contract: room.contract && endContract(room.contract, event) }
     case 'message.posted':
+    case 'permission.refused':
+    case 'key.issued':
       return room
     case 'call.requested': {
       const { call_id, tool, input, deadline, requires_approval, risk } = event.data

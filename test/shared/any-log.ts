@@ -57,6 +57,14 @@ const others: fc.Arbitrary<EventDraft> = fc.constantFrom<EventDraft>(
       permissions: { can_read_attachments: false, can_access_web: true, can_run_code_sandbox: true, can_message_requester: false },
     },
   },
+  {
+    type: 'permission.refused',
+    data: {
+      ...{ agent_id: provider_id, lacks: 'can_access_web', denied_by: 'agent', what: 'message.post' },
+      ...{ last_at: time, count: 3 },
+    },
+  },
+  { type: 'key.issued', data: { agent_id: provider_id, key_id: session_id, bounds: ['allowed_tools'] } },
   { type: 'key.ended', data: { agent_id: provider_id, key_id: session_id, reason: 'revoked' } },
   { type: 'key.ended', data: { agent_id: provider_id, key_id: ids[3], reason: 'expired' } },
 )

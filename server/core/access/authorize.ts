@@ -12,8 +12,10 @@ export type SystemFrameType =
   | 'agent.mark_unhealthy'
   | 'agent.mark_recovered'
   | 'key.end'
+  | 'key.issue'
   | 'contract.permit'
   | 'agent.grant'
+  | 'permission.refuse'
 
 /** The frames that act on a room: the others concern the sender's session only. */
 export type RoomFrameType =
@@ -42,8 +44,10 @@ export const permissionTable = {
   'agent.mark_unhealthy': ['system'],
   'agent.mark_recovered': ['system'],
   'key.end': ['system'],
+  'key.issue': ['system'],
   'contract.permit': ['requester', 'staff'],
   'agent.grant': ['system'],
+  'permission.refuse': ['system'],
 } as const satisfies Record<RoomFrameType, readonly ActingRole[]>
 
 /**

@@ -1,6 +1,7 @@
 import { type AuditTypeRow, auditTypes } from '../../../shared/protocol/index.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { AuditDraft } from '../../pipeline/audit.ts'
+import { createCountingWindows } from '../../pipeline/background/counting-windows.ts'
 
 /** Many of one kind by one source, as one event. */
 export interface Counted {
@@ -9,21 +10,11 @@ export interface Counted {
   first_ms: number
 }
 
-interface Window extends Counted {
-  length_ms: number
-  cancel(): void
-}
-
-const FIRST_WINDOW_MS = 60_000
-const LONGEST_WINDOW_MS = 3_600_000
 /** Sources and kinds that are told apart at once. One who takes on many faces makes one row of all that is over it. */
 const MOST_WINDOWS = 2_000
 const OTHERS = ''
 
-/**
- * The first refusal of a kind by a source is told at once. What follows within a window is counted and told at its end as one, and as
- * long as it goes on each window is twice as long as the one before: nobody can flood the trail, and nothing is left out of the count.
- */
+/** The first refusal of a kind by a source is told at once, and the others as a count: see `createCountingWindows`. */
 export function createRefusalCounter({
   clock,
   bounded,
@@ -34,45 +25,18 @@ export function createRefusalCounter({
   bounded(draft: AuditDraft): AuditDraft
   tell(counted: Counted): void
 }) {
-  const windows = new Map<string, Window>()
+  const windows = createCountingWindows<AuditDraft>({
+    clock,
+    tell: ({ item, count, first_ms }) => tell({ draft: item, count, first_ms }),
+  })
 
   function take(draft: AuditDraft): void {
     const own = kindOf(draft)
-    const kind = windows.size < MOST_WINDOWS || windows.has(own) ? own : OTHERS
-    const known = windows.get(kind)
-    if (known === undefined) {
-      const first = kind === OTHERS ? others(draft) : bounded(draft)
-      tell({ draft: first, count: 1, first_ms: clock.now() })
-      open(kind, first, FIRST_WINDOW_MS)
-      return
-    }
-    if (known.count === 0) known.first_ms = clock.now()
-    known.count += 1
+    const kind = windows.size() < MOST_WINDOWS || windows.has(own) ? own : OTHERS
+    windows.take(kind, (known) => known ?? (kind === OTHERS ? others(draft) : bounded(draft)))
   }
 
-  function open(kind: string, draft: AuditDraft, length_ms: number): void {
-    const cancel = clock.after(length_ms, () => end(kind))
-    windows.set(kind, { draft, count: 0, first_ms: clock.now(), length_ms, cancel })
-  }
-
-  function end(kind: string): void {
-    const window = windows.get(kind)
-    windows.delete(kind)
-    if (window === undefined || window.count === 0) return
-    tell(window)
-    open(kind, window.draft, Math.min(window.length_ms * 2, LONGEST_WINDOW_MS))
-  }
-
-  /** Tells what was counted so far: the hub closes. */
-  function flush(): void {
-    for (const [kind, window] of windows) {
-      window.cancel()
-      windows.delete(kind)
-      if (window.count > 0) tell(window)
-    }
-  }
-
-  return { take, flush }
+  return { take, flush: windows.flush }
 }
 
 function kindOf({ type, actor, subject, metadata = {} }: AuditDraft): string {

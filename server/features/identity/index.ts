@@ -44,7 +44,7 @@ export interface Identity {
   authenticate: Authenticate
   principals: Pick<Principals, 'find' | 'agent'>
   grants: Pick<ReturnType<typeof createGrants>, 'settle' | 'of'>
-  keys: Pick<KeyLookup, 'requireGood' | 'endedSince'> & Pick<KeyEndings, 'settle'>
+  keys: Pick<KeyLookup, 'requireGood' | 'endedSince' | 'boundsOf'> & Pick<KeyEndings, 'settle'>
   /** What has become of the credentials of some principals, since they were shown. */
   lookUp(shown: readonly Principal[]): Promise<Map<string, FoundCredential>>
   /** The rooms and connections are built upon identity, and so come later. */
@@ -159,6 +159,7 @@ function lateEnds(bound: () => KeyEnds | undefined): KeyEnds {
   const now = () => bound() ?? unbound()
   return {
     lookAt: (key, due_ms) => now().lookAt(key, due_ms),
+    tellNew: (key) => now().tellNew(key),
     tell: (key) => now().tell(key),
     settled: (key) => now().settled(key),
   }

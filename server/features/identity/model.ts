@@ -65,6 +65,8 @@ export interface AgentKeyDocument {
   /** Its first use. */
   activated_at: Date | null
   expires_at: Date | null
+  /** Not every room of the agent knows of it yet. */
+  untold?: true
   /** What it replaces, and for how long that one goes on from the first use of this one. */
   rotated_from?: { key_id: string; grace_ms: number }
   /** What replaces it; `at` is that one's first use. */

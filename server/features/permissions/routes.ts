@@ -1,4 +1,4 @@
-import { type By, http, type PermissionFlag, type RoomView } from '../../../shared/protocol/index.ts'
+import { type BoundKey, type By, http, type PermissionFlag, type RoomView } from '../../../shared/protocol/index.ts'
 import { authorize } from '../../core/access/authorize.ts'
 import { inForce } from '../../core/access/permit.ts'
 import { etagOfParts } from '../../pipeline/http/conditional.ts'
@@ -10,8 +10,16 @@ import { parse } from '../../pipeline/parse.ts'
 import { permitContract } from './change-permissions.ts'
 import type { PermissionUses } from './uses.ts'
 
+export interface PermissionRouteDeps {
+  log: Log
+  record: RecordFrame
+  uses: PermissionUses
+  /** The good keys of an agent; none of a human. */
+  keysOf(agent_id: string): Promise<BoundKey[]>
+}
+
 /** What a contract permits its provider's agent, for its parties and staff. */
-export function permissionRoutes({ log, record, uses }: { log: Log; record: RecordFrame; uses: PermissionUses }): Route[] {
+export function permissionRoutes({ log, record, uses, keysOf }: PermissionRouteDeps): Route[] {
   async function enter(request: RouteRequest) {
     const contract_id = pathId(request)
     const { room } = await log.refresh(streamOf(contract_id))
@@ -41,7 +49,8 @@ export function permissionRoutes({ log, record, uses }: { log: Log; record: Reco
     const opened = await openedBy(contract_id)
     const grantOf = (flag: PermissionFlag) => set?.contract?.[flag] ?? opened
     const flags = await uses.records({ type: 'contract', id: contract_id }, grantOf)
-    const more = { ...(grants ? { agent: grants } : {}), ...(set ? { set } : {}), flags }
+    const [keys, refused_bounds] = await Promise.all([keysOf(room.contract?.provider_id ?? ''), uses.passedBounds(contract_id)])
+    const more = { ...(grants ? { agent: grants } : {}), ...(set ? { set } : {}), flags, keys, refused_bounds }
     const body = { ...room.permissions, in_force: inForce(room), ...more }
     return { status: 200, body, etag: etagOfParts({ seen: room.permissions, whole: body }) }
   }

@@ -1,22 +1,24 @@
 import { type Connection, type mongo, Schema } from 'mongoose'
 import {
+  type BoundRefusal,
   type By,
   type FlagRecord,
   type FlagRecords,
   type FlagRefusal,
   type FlagUse,
-  idSchema,
-  ParleyError,
   type PermissionFlag,
-  permissionFlags,
-  type RecordedEvent,
+  type ProfileRule,
+  profileRules,
 } from '../../../shared/protocol/index.ts'
+import { permissionsUsedBy } from '../../../shared/rules/permission-use.ts'
 import { type Clock, isoTime } from '../../core/clock.ts'
 import type { TurnedAway } from '../../pipeline/door-watch.ts'
 import type { StoredEvent } from '../../pipeline/store/event-store.ts'
+import { refusalOf } from './refusal-of.ts'
 
 type Used = { last_used?: FlagUse; refusals?: number; last_refused?: FlagRefusal }
-type UsedFlags = Partial<Record<PermissionFlag, Used>>
+/** Of a flag, or of a bound of a key's profile, which is only ever refused. */
+type UsedFlags = Partial<Record<PermissionFlag | ProfileRule, Used>>
 
 /** What became of the permissions of one contract, or of one agent. */
 interface UsesDocument {
@@ -56,7 +58,7 @@ export function createPermissionUses({
     if (provider_id === undefined) return
     for (const { event } of news) {
       if (event.by.kind !== 'agent' || event.by.id !== provider_id) continue
-      for (const [flag, what] of usedBy(event)) {
+      for (const [flag, what] of permissionsUsedBy(event)) {
         const last_used = { at: event.at, what, contract_id, seq: event.seq }
         note({ contract_id, agent_id: provider_id }, flag, () => ({ last_used }))
       }
@@ -64,20 +66,15 @@ export function createPermissionUses({
   }
 
   /** Something was turned away: counted where it was for want of a permission. */
-  function turnedAway({ error, door, principal, subject }: TurnedAway): void {
-    if (!(error instanceof ParleyError) || error.code !== 'PERMISSION_DENIED' || principal?.kind !== 'agent') return
-    const { permission, by: denied_by } = error.facts
-    const contract_id = idSchema.safeParse(subject?.type === 'contract' ? subject.id : undefined)
-    if (!contract_id.success || !isFlag(permission) || !isSide(denied_by)) return
-    const about = { what: door.replace(/^frame /, ''), contract_id: contract_id.data, denied_by }
-    const last_refused = { at: isoTime(clock.now()), ...about }
-    note({ contract_id: contract_id.data, agent_id: principal.id }, permission, ({ refusals = 0 }) => ({
-      refusals: refusals + 1,
-      last_refused,
-    }))
+  function turnedAway(turned_away: TurnedAway): void {
+    const refusal = refusalOf(turned_away)
+    if (refusal === undefined) return
+    const { contract_id, agent_id, lacks, denied_by, what } = refusal
+    const last_refused = { at: isoTime(clock.now()), what, contract_id, denied_by }
+    note({ contract_id, agent_id }, lacks, ({ refusals = 0 }) => ({ refusals: refusals + 1, last_refused }))
   }
 
-  function note(of: { contract_id: string; agent_id: string }, flag: PermissionFlag, news: (known: Used) => Used): void {
+  function note(of: { contract_id: string; agent_id: string }, flag: PermissionFlag | ProfileRule, news: (known: Used) => Used): void {
     for (const subject of [`contract:${of.contract_id}`, `agent:${of.agent_id}`]) {
       const flags = gathered.get(subject) ?? {}
       flags[flag] = { ...flags[flag], ...news(flags[flag] ?? {}) }
@@ -108,10 +105,15 @@ export function createPermissionUses({
     return writing
   }
 
-  async function read(subject: string): Promise<UsedFlags> {
+  /** Writes what was gathered about a subject. */
+  function keep(subject: string): Promise<void> {
     const mine = gathered.get(subject)
     gathered.delete(subject)
-    await save(mine === undefined ? [] : [[subject, mine]])
+    return save(mine === undefined ? [] : [[subject, mine]])
+  }
+
+  async function read(subject: string): Promise<UsedFlags> {
+    await keep(subject)
     return (await uses.findOne({ _id: subject }))?.flags ?? {}
   }
 
@@ -134,28 +136,19 @@ export function createPermissionUses({
     }
   }
 
-  return { committed, turnedAway, records, close: write }
+  /** The bounds of keys' profiles that were passed in a contract. */
+  async function passedBounds(contract_id: string): Promise<BoundRefusal[]> {
+    const found = await read(`contract:${contract_id}`)
+    return profileRules.flatMap((rule) => {
+      const { refusals = 0, last_refused } = found[rule] ?? {}
+      return last_refused === undefined ? [] : [{ rule, refusals, last_refused }]
+    })
+  }
+
+  return { committed, turnedAway, records, passedBounds, keep: (contract_id: string) => keep(`contract:${contract_id}`), close: write }
 }
 
 export type PermissionUses = ReturnType<typeof createPermissionUses>
-
-/** Which permissions an event of the agent rests on, and what made it. */
-function usedBy({ type, data }: RecordedEvent): [PermissionFlag, string][] {
-  switch (type) {
-    case 'message.posted': {
-      const used: [PermissionFlag, string][] = data.visibility === 'all' ? [['can_message_requester', 'message.post']] : []
-      return data.evidence === undefined ? used : [...used, ['can_read_attachments', 'message.post']]
-    }
-    case 'call.requested':
-      return [['can_message_requester', 'tool.call']]
-    case 'contract.ended':
-      return data.reason === undefined ? [] : [['can_message_requester', 'contract.end']]
-    case 'call.cancel_requested':
-      return data.reason === undefined ? [] : [['can_message_requester', 'tool.cancel']]
-    default:
-      return []
-  }
-}
 
 /** The latest of what several hubs write stands: times come first in what is compared, and as text they sort by time. */
 function updateOf(flags: UsedFlags): mongo.UpdateFilter<UsesDocument> {
@@ -168,12 +161,4 @@ function updateOf(flags: UsedFlags): mongo.UpdateFilter<UsesDocument> {
   }
   // The cast holds: the paths are those of the document's own type.
   return { $max, $inc } as mongo.UpdateFilter<UsesDocument>
-}
-
-function isFlag(value: unknown): value is PermissionFlag {
-  return permissionFlags.some((flag) => flag === value)
-}
-
-function isSide(value: unknown): value is FlagRefusal['denied_by'] {
-  return value === 'agent' || value === 'contract' || value === 'key'
 }

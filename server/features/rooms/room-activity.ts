@@ -8,7 +8,14 @@ const EVERY_MS = 5_000
 const AT_ONCE = 500
 
 /** What befalls an agent comes to all its rooms at once, and is nothing that anybody did in them. */
-const QUIET: ReadonlySet<EventType> = new Set<EventType>(['agent.unhealthy', 'agent.recovered', 'permissions.changed', 'key.ended'])
+const QUIET: ReadonlySet<EventType> = new Set<EventType>([
+  'agent.unhealthy',
+  'agent.recovered',
+  'permissions.changed',
+  'permission.refused',
+  'key.issued',
+  'key.ended',
+])
 
 /**
  * When something was last done in each room, for lists that are sorted by it. Kept in mind at each commit of this hub, and written every

@@ -1,11 +1,13 @@
 import { z } from 'zod'
 import { bySchema, idSchema, type permissionFlags, seqSchema, timeSchema } from '../primitives.ts'
+import { profileRules, profileSchema } from '../profile.ts'
+import { refusingSides } from '../states.ts'
 
 /** What used a permission last: a frame or a route, in which contract, and the event that it made. */
 const useSchema = z.object({ at: timeSchema, what: z.string(), contract_id: idSchema, seq: seqSchema.exactOptional() })
 
 /** What was last refused for want of it, and whose the missing permission was. */
-const refusalSchema = z.object({ at: timeSchema, what: z.string(), contract_id: idSchema, denied_by: z.enum(['agent', 'contract', 'key']) })
+const refusalSchema = z.object({ at: timeSchema, what: z.string(), contract_id: idSchema, denied_by: z.enum(refusingSides) })
 
 /** What has become of a permission. Of another hub's doings it may be half a minute old, and a crash forgets as much. */
 const flagRecordSchema = z.object({
@@ -24,6 +26,22 @@ export const flagRecordsSchema = z.object({
   can_message_requester: flagRecordSchema,
 } satisfies Record<(typeof permissionFlags)[number], typeof flagRecordSchema>)
 
+/** Refused because the profile of a key bounds it. */
+export const boundRefusalSchema = z.object({ rule: z.enum(profileRules), refusals: z.int(), last_refused: refusalSchema })
+
+/**
+ * A good key of the agent, as the parties of its contracts see it: what bounds it, and nothing that helps to use it. With which other
+ * agents it may deal is theirs; how many they are is told.
+ */
+export const boundKeySchema = z.object({
+  key_id: idSchema,
+  issued_at: timeSchema,
+  expires_at: timeSchema.nullable(),
+  profile: profileSchema.omit({ allowed_agents: true }).extend({ allowed_agents_count: z.int().exactOptional() }).nullable(),
+})
+
+export type BoundRefusal = z.infer<typeof boundRefusalSchema>
+export type BoundKey = z.infer<typeof boundKeySchema>
 export type FlagUse = z.infer<typeof useSchema>
 export type FlagRefusal = z.infer<typeof refusalSchema>
 export type FlagRecord = z.infer<typeof flagRecordSchema>

@@ -3,7 +3,7 @@ import { wireEventSchema } from '../log/events.ts'
 import { epochSchema, idSchema, permissionsPatchSchema, permissionsSchema, seqSchema, timeSchema, valueSchema } from '../primitives.ts'
 import { contractStates } from '../states.ts'
 import { accessViewSchema } from '../views.ts'
-import { flagRecordsSchema } from './flag-records.ts'
+import { boundKeySchema, boundRefusalSchema, flagRecordsSchema } from './flag-records.ts'
 import { agentHttp } from './http-agents.ts'
 import { auditHttp } from './http-audit.ts'
 import { hubHttp } from './http-hub.ts'
@@ -17,6 +17,9 @@ const permittedSchema = permissionsSchema.extend({
   agent: permissionsSchema.exactOptional(),
   set: accessViewSchema.shape.set,
   flags: flagRecordsSchema,
+  /** Of the agent: its good keys with what bounds them, and which bounds were run into here. */
+  keys: z.array(boundKeySchema),
+  refused_bounds: z.array(boundRefusalSchema),
 })
 
 export const http = {
@@ -85,7 +88,7 @@ export const http = {
   'GET /contracts/:id/permissions': {
     who: 'parties, staff',
     about:
-      "the contract's flags, those in force, the agent's, who set them last; under `flags` of each of the contract's who set it, when, what used it last, what was refused",
+      "the contract's flags, those in force, the agent's, who set them last; under `flags` of each of the contract's who set it, when, what used it last, what was refused; under `keys` the profiles of the agent's keys",
     versioned: true,
     answer: permittedSchema,
   },

@@ -71,6 +71,8 @@ export const trailEvents = {
   'agent.recovered': 'info',
   'key.ended': 'warn',
   'permissions.changed': 'warn',
+  'permission.refused': 'warn',
+  'key.issued': 'info',
 } as const satisfies Record<Exclude<EventType, 'message.posted'>, Severity>
 
 export type TrailEventType = keyof typeof trailEvents

@@ -21,6 +21,8 @@ export const eventTypes = [
   'agent.recovered',
   'key.ended',
   'permissions.changed',
+  'permission.refused',
+  'key.issued',
 ] as const
 
 export type EventType = (typeof eventTypes)[number]

@@ -5,13 +5,15 @@ import {
   idSchema,
   jsonSchema,
   keySchema,
+  permissionFlags,
   permissionsSchema,
   seqSchema,
   timeSchema,
   valueSchema,
   visibilities,
 } from '../primitives.ts'
-import { keyEndReasons } from '../states.ts'
+import { profileRules } from '../profile.ts'
+import { keyEndReasons, refusingSides } from '../states.ts'
 import { type EventType, eventTypes } from './event-types.ts'
 
 /** What a tool's streamed output came to: the parts lie apart, the event seals them. `sha256` is over the UTF-8 of all chunks joined. */
@@ -82,6 +84,19 @@ export const eventData = {
     version: z.int().exactOptional(),
     granted_by: bySchema.exactOptional(),
   }),
+  /** Refusals of one kind are counted, not repeated: the first is told at once, what follows in one event. */
+  'permission.refused': z.object({
+    agent_id: idSchema,
+    /** The flag that lacked, or the bound of the key's profile that was passed. */
+    lacks: z.enum([...permissionFlags, ...profileRules]),
+    denied_by: z.enum(refusingSides),
+    /** What was asked last, when, and how often since the last event of this kind. */
+    what: z.string(),
+    last_at: timeSchema,
+    count: z.int().min(1),
+  }),
+  /** `bounds`: the fields of its profile that bind it. */
+  'key.issued': z.object({ agent_id: idSchema, key_id: idSchema, bounds: z.array(z.enum(profileRules)) }),
   'key.ended': z.object({ agent_id: idSchema, key_id: idSchema, reason: z.enum(keyEndReasons) }),
 } as const satisfies Record<EventType, z.ZodType>
 

@@ -151,6 +151,8 @@ async function inRoom(given: {
   const canceled = await call('c')
   await human.must('tool.cancel', { contract_id, call_id: canceled })
   await agent.must('agent.tool.result', { call_id: canceled, status: 'canceled' })
+  await agent.ask('message.post', { contract_id, key: 'evidence', body: 'see', evidence: [randomUUID()] })
+  await happened('permission.refused')
   await api(hub, 'PUT', `/contracts/${contract_id}/permissions`, { body: { can_access_web: true }, bearer: requester.bearer })
   await api(hub, 'DELETE', `/agents/${provider.id}/keys/${issued.body['key_id']}`, { bearer: provider.bearer })
   clock.advance(46_000)

@@ -42,6 +42,7 @@ export class RoomStore {
   readonly outgoing = signal<OutgoingMessages | undefined>(undefined)
   /** The streamed text of each call, as far as it was seen live. */
   readonly #texts = new Map<string, ReturnType<typeof signal<string>>>()
+  readonly #listeners = new Set<(event: WireEvent) => void>()
   readonly #hub: Hub
   readonly #me: Me
   readonly #stops: (() => void)[] = []
@@ -101,6 +102,12 @@ export class RoomStore {
     for (const stop of this.#stops.splice(0)) stop()
     this.outgoing.peek()?.stop()
     void this.#room?.leave()
+  }
+
+  /** Hears each event that comes from now on, also those that were missed while the connection was away. */
+  listen(listener: (event: WireEvent) => void): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
   }
 
   textOf(call_id: string): ReadonlySignal<string | undefined> {
@@ -185,6 +192,7 @@ export class RoomStore {
       this.window.push(event)
       if (!this.isAtEnd.peek() || !this.window.isAttached.peek()) this.newCount.value += 1
     })
+    for (const listener of this.#listeners) listener(event)
     if (event.type !== 'redacted') noteActivity(this.contract_id, event.at)
     const sentence = sentenceOf(event, this.#me.id)
     if (sentence !== undefined) announce(sentence)

@@ -5,7 +5,7 @@ import { type Audit, type AuditDraft, actorOf, recordThenAct } from '../../../pi
 import { createBatchedReads } from '../../../pipeline/store/batched-reads.ts'
 import type { AgentKeyDocument, Model } from '../model.ts'
 import { looksLikeApiKey, newApiKey } from './api-key.ts'
-import { about, entry, type KeyEndings, type KeyEnds, nameOf } from './key-endings.ts'
+import { about, entry, type KeyEndings, type KeyEnds, nameOf, TELL_AGAIN_MS } from './key-endings.ts'
 import { isOver, type KeyRegister } from './key-register.ts'
 import type { KeyUses } from './key-uses.ts'
 import type { Secrets } from './secrets.ts'
@@ -90,7 +90,11 @@ export function createAgentKeys({ model: { agentKeys }, register, uses, secrets,
       if (there !== null) return there
     }
     await register.add(row.agent_id, { id: row._id, family_id: row.family_id })
-    if (row.expires_at !== null) await lookAt(nameOf(row), row.expires_at.getTime())
+    const look_ms = Math.min(
+      row.untold ? clock.now() + TELL_AGAIN_MS : Number.POSITIVE_INFINITY,
+      row.expires_at?.getTime() ?? Number.POSITIVE_INFINITY,
+    )
+    if (Number.isFinite(look_ms)) await lookAt(nameOf(row), look_ms)
     await agentKeys.insertOne(row)
     return row
   }
@@ -98,7 +102,9 @@ export function createAgentKeys({ model: { agentKeys }, register, uses, secrets,
   async function issue(agent_id: string, terms: KeyTerms, who: Who, { id, again }: Making): Promise<IssuedKey> {
     const { row, issued } = make(agent_id, terms, { ...who, id })
     const metadata = { scopes: terms.scopes, expires_at: issued.expires_at, profile: terms.profile, ...(again ? { again } : {}) }
-    const there = await recordThenAct(audit, { type: 'key.created', ...who.asked, ...about(row), metadata }, () => keep(row, { again }))
+    const fresh = { ...row, untold: true as const }
+    const there = await recordThenAct(audit, { type: 'key.created', ...who.asked, ...about(row), metadata }, () => keep(fresh, { again }))
+    await endings.tellNew(there)
     return shown(issued, { row, there })
   }
 
@@ -112,29 +118,42 @@ export function createAgentKeys({ model: { agentKeys }, register, uses, secrets,
     who: Who,
   ): Promise<IssuedKey> {
     const isOurs = again && old.rotated_to?.key_id === id
-    if (!isOurs && (!isGood(old) || old.rotated_to?.at !== undefined))
-      throw new ParleyError('KEY_NOT_ACTIVE', { key_id: old.rotated_to?.key_id ?? null })
+    if (!isOurs && (!isGood(old) || old.rotated_to?.at !== undefined)) throw wasReplaced(old)
     const { agent_id, name, scopes, rates, profile, expires_at } = old
     const terms = { name, scopes, expires_at, ...(rates ? { rates } : {}), ...(profile ? { profile } : {}) }
     const { row, issued } = make(agent_id, terms, { ...who, id }, { old, grace_ms, reason })
+    const fresh = { ...row, untold: true as const }
     const metadata = { new_key_id: id, grace_ms, reason, ...(again ? { again } : {}) }
     const there = await recordThenAct(audit, { type: 'key.rotated', ...who.asked, ...about(old), metadata }, async () => {
-      if (!isOurs) await endOthers(old, id, who)
-      const kept = await keep(row, { again })
-      const rotated = entry('rotated', now(), who.by, { reason, key_id: id })
-      // What is there stays: the key that it was rotated to before may have been used in this very moment, and its grace begun.
-      const unlinked = { _id: old._id, 'rotated_to.key_id': { $ne: id } }
-      await agentKeys.updateOne(unlinked, { $set: { 'rotated_to.key_id': id }, $push: { history: rotated } })
+      await supersede(old, id, { isOurs, reason, by: who.by })
+      const kept = await keep(fresh, { again })
       if (grace_ms === 0 && old.status === 'active')
         await endings.close(old, { reason: 'rotated', why: reason, by: who.by, keepsOne: false })
       return kept
     })
+    await endings.tellNew(there)
     return shown(issued, { row, there })
   }
 
-  /** A replacement that was never used (its answer may have been lost), and a predecessor in its grace. */
-  async function endOthers({ _id, family_id }: AgentKeyDocument, next_id: string, { by }: Who): Promise<void> {
-    const others = await agentKeys.find({ family_id, _id: { $nin: [_id, next_id] }, status: 'active' }).toArray()
+  /**
+   * From here on the old key is replaced by the next one, and by no other: a replacement that was never used (its answer may have been
+   * lost) and a predecessor in its grace end. The old key's row decides against a replacement that comes into use in this very moment
+   * (`startGrace`): one of the two finds it changed. Throws KEY_NOT_ACTIVE when that one was first.
+   */
+  async function supersede(
+    { _id, family_id }: AgentKeyDocument,
+    next_id: string,
+    { isOurs, reason, by }: { isOurs: boolean; reason: string | undefined; by: By },
+  ): Promise<void> {
+    // Listed before, so that a replacement which is made behind this one is not among them. Ids go by time: see `uuidv7`.
+    const isOther = { $nin: [_id, next_id], ...(isOurs ? { $lt: next_id } : {}) }
+    const others = await agentKeys.find({ family_id, _id: isOther, status: 'active' }).toArray()
+    if (!isOurs) {
+      const rotated = entry('rotated', now(), by, { reason, key_id: next_id })
+      const update = { $set: { 'rotated_to.key_id': next_id }, $push: { history: rotated } }
+      const { matchedCount } = await agentKeys.updateOne({ _id, status: 'active', 'rotated_to.at': { $exists: false } }, update)
+      if (matchedCount === 0) throw wasReplaced(await agentKeys.findOne({ _id }))
+    }
     for (const other of others) await endings.close(other, { reason: 'rotated', by, keepsOne: false })
   }
 
@@ -155,7 +174,7 @@ export function createAgentKeys({ model: { agentKeys }, register, uses, secrets,
     const found = await Promise.all(secrets.apiKeyHashes(text).map(readByHash))
     const key = found.find((one) => one !== undefined)
     if (key === undefined || !isGood(key)) return undefined
-    if (key.activated_at === null) await activate(key)
+    if (key.activated_at === null && !(await activate(key))) return undefined
     uses.note(key._id)
     return key
   }
@@ -173,25 +192,33 @@ export function createAgentKeys({ model: { agentKeys }, register, uses, secrets,
     return { key_id: key._id, agent_id: key.agent_id, reason: key.ended?.reason ?? (key.in_grace ? 'rotated' : 'expired') }
   }
 
-  /** From the first use of a replacement on, the old key has its grace. In this order: what a crash leaves undone, the next use does. */
-  async function activate({ _id, agent_id, rotated_from }: AgentKeyDocument): Promise<void> {
+  /**
+   * From the first use of a replacement on, the old key has its grace. In this order: what a crash leaves undone, the next use does.
+   * False for one that was itself replaced before it was ever used.
+   */
+  async function activate({ _id, agent_id, rotated_from }: AgentKeyDocument): Promise<boolean> {
     const at = now()
-    if (rotated_from !== undefined) await startGrace(rotated_from, at)
+    if (rotated_from !== undefined && !(await startGrace(rotated_from, { next_id: _id, at }))) return false
     const by = { kind: 'agent' as const, id: agent_id }
     const update = { $set: { activated_at: at }, $push: { history: entry('activated', at, by) } }
     const { matchedCount } = await agentKeys.updateOne({ _id, activated_at: null }, update)
     if (matchedCount === 1) audit.record({ type: 'key.activated', actor: actorOf(by), ...about({ _id, agent_id }) })
+    return true
   }
 
-  async function startGrace({ key_id, grace_ms }: { key_id: string; grace_ms: number }, at: Date): Promise<void> {
-    const old = await agentKeys.findOne({ _id: key_id, status: 'active', 'rotated_to.at': { $exists: false } })
-    if (old === null) return
+  /** False when the old key is replaced by another one. */
+  async function startGrace({ key_id, grace_ms }: { key_id: string; grace_ms: number }, { next_id, at }: { next_id: string; at: Date }) {
+    const old = await agentKeys.findOne({ _id: key_id })
+    const isNext = (one: AgentKeyDocument | null) => (one?.rotated_to?.key_id ?? next_id) === next_id
+    if (old === null || old.status !== 'active' || old.rotated_to?.at !== undefined || !isNext(old)) return isNext(old)
     const grace_ends_ms = at.getTime() + grace_ms
     const endsByGrace = grace_ends_ms < (old.expires_at?.getTime() ?? Number.POSITIVE_INFINITY)
     if (endsByGrace) await lookAt(nameOf(old), grace_ends_ms)
     const news = endsByGrace ? { expires_at: new Date(grace_ends_ms), in_grace: true as const } : {}
-    const update = { $set: { 'rotated_to.at': at, ...news } }
-    await agentKeys.updateOne({ _id: key_id, 'rotated_to.at': { $exists: false } }, update)
+    const update = { $set: { 'rotated_to.key_id': next_id, 'rotated_to.at': at, ...news } }
+    const isFree = { 'rotated_to.at': { $exists: false }, 'rotated_to.key_id': { $in: [next_id, null] } }
+    const { matchedCount } = await agentKeys.updateOne({ _id: key_id, ...isFree }, update)
+    return matchedCount === 1 || isNext(await agentKeys.findOne({ _id: key_id }))
   }
 
   function isGood(key: AgentKeyDocument): boolean {
@@ -203,6 +230,10 @@ export function createAgentKeys({ model: { agentKeys }, register, uses, secrets,
   }
 
   return { make, keep, issue, rotate, revoke, use, ended, find }
+}
+
+function wasReplaced(key: AgentKeyDocument | null): ParleyError {
+  return new ParleyError('KEY_NOT_ACTIVE', { key_id: key?.rotated_to?.key_id ?? null })
 }
 
 /** The secret that was just made is shown where it is the one of the row that is there. */

@@ -1,4 +1,4 @@
-import type { By, KeyEndReason } from '../../../../shared/protocol/index.ts'
+import { type By, type KeyEndReason, type ProfileRule, profileRules } from '../../../../shared/protocol/index.ts'
 import { byOf, system } from '../../../core/access/principal.ts'
 import type { Clock } from '../../../core/clock.ts'
 import { type Audit, actorOf } from '../../../pipeline/audit.ts'
@@ -6,10 +6,12 @@ import type { Fired } from '../../../pipeline/background/timers.ts'
 import type { AgentKeyDocument, KeyHistoryEntry, Model } from '../model.ts'
 import { isOver, type KeyRegister } from './key-register.ts'
 
-/** What the end of a key means elsewhere. */
+/** What a new key, and the end of one, mean elsewhere. */
 export interface KeyEnds {
   /** Calls `settle` then, on whatever node lives by that time. */
   lookAt(key: { key_id: string; agent_id: string }, due_ms: number): Promise<void>
+  /** Tells the rooms of the agent that it has one more, and what bounds it. */
+  tellNew(key: { key_id: string; agent_id: string; bounds: ProfileRule[] }): Promise<void>
   /** Tells the rooms of the agent, and cuts what the key holds open. */
   tell(key: { key_id: string; agent_id: string; reason: KeyEndReason }): Promise<void>
   settled(key: { key_id: string; agent_id: string }): Promise<void>
@@ -24,8 +26,8 @@ export interface EndingsDeps {
   onTrouble(what: string, cause: unknown): void
 }
 
-/** So long a node has to tell an end by itself. */
-const TELL_AGAIN_MS = 5_000
+/** So long a node has to tell by itself. */
+export const TELL_AGAIN_MS = 5_000
 
 /** How keys end: for good, and so that every room of the agent hears of it, whatever becomes of this node meanwhile. */
 export function createKeyEndings({ model: { agentKeys }, register, ends, clock, audit, onTrouble }: EndingsDeps) {
@@ -54,13 +56,27 @@ export function createKeyEndings({ model: { agentKeys }, register, ends, clock, 
     await ends.settled({ key_id: _id, agent_id })
   }
 
+  /** Its row is there, and the timer set that tells what a crash leaves untold. Never rejects. */
+  async function tellNew(key: AgentKeyDocument): Promise<void> {
+    await introduce(key).catch((cause: unknown) => onTrouble('a new key was not told', cause))
+  }
+
+  async function introduce({ _id, agent_id, profile = {} }: AgentKeyDocument): Promise<void> {
+    const bounds = profileRules.filter((rule) => profile[rule] !== undefined)
+    await ends.tellNew({ key_id: _id, agent_id, bounds })
+    await agentKeys.updateOne({ _id }, { $unset: { untold: '' } })
+  }
+
   /** Ends a key whose time is over, and tells what is not told. Answers when to look again. */
   async function settle(key_id: string): Promise<Fired> {
     const key = await agentKeys.findOne({ _id: key_id })
     if (key === null || key.ended?.told_at !== undefined) return { done: true }
     if (key.status === 'revoked') await tell(key)
     else if (isOver(key, clock.now())) await expire(key)
-    else if (key.expires_at !== null) return { due_ms: key.expires_at.getTime() }
+    else {
+      if (key.untold) await introduce(key)
+      if (key.expires_at !== null) return { due_ms: key.expires_at.getTime() }
+    }
     return { done: true }
   }
 
@@ -71,7 +87,7 @@ export function createKeyEndings({ model: { agentKeys }, register, ends, clock, 
     await close(key, { reason, by: byOf(system), keepsOne: false })
   }
 
-  return { close, settle }
+  return { close, tellNew, settle }
 }
 
 export type KeyEndings = ReturnType<typeof createKeyEndings>

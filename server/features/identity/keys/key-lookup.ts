@@ -1,4 +1,4 @@
-import { ParleyError } from '../../../../shared/protocol/index.ts'
+import { type BoundKey, ParleyError } from '../../../../shared/protocol/index.ts'
 import { closingOf } from '../../../core/access/closing-of.ts'
 import type { Principal } from '../../../core/access/principal.ts'
 import type { Clock } from '../../../core/clock.ts'
@@ -52,7 +52,20 @@ export function createKeyLookup({ model: { agentKeys }, clock }: { model: Model;
     return rows.map(({ _id, agent_id, ended }) => ({ key_id: _id, agent_id, reason: ended?.reason ?? ('revoked' as const) }))
   }
 
-  return { requireGood, lookUp, endedSince }
+  /** What bounds the keys of an agent that are good now, oldest first. */
+  async function boundsOf(agent_id: string): Promise<BoundKey[]> {
+    const rows = await agentKeys.find({ agent_id, status: 'active' }).sort({ _id: 1 }).toArray()
+    return rows.filter((row) => !isOver(row, clock.now())).map(boundKey)
+  }
+
+  return { requireGood, lookUp, endedSince, boundsOf }
+}
+
+function boundKey({ _id, created_at, expires_at, profile }: AgentKeyDocument): BoundKey {
+  const about = { key_id: _id, issued_at: created_at.toISOString(), expires_at: expires_at?.toISOString() ?? null }
+  if (profile === undefined) return { ...about, profile: null }
+  const { allowed_agents, ...bounds } = profile
+  return { ...about, profile: { ...bounds, ...(allowed_agents ? { allowed_agents_count: allowed_agents.length } : {}) } }
 }
 
 export type KeyLookup = ReturnType<typeof createKeyLookup>

@@ -1,4 +1,4 @@
-import { useSignal } from '@preact/signals'
+import { type Signal, useSignal } from '@preact/signals'
 import { isHearing } from '../../connection.ts'
 import { whoIs } from '../../names.ts'
 import type { RoomStore } from '../../room/room-store.ts'
@@ -12,7 +12,7 @@ import { EndDialog } from './end-dialog.tsx'
 import { PresenceList } from './presence-list.tsx'
 import { RoomSearch } from './room-search.tsx'
 
-export function RoomHeader({ store }: { store: RoomStore | undefined }) {
+export function RoomHeader({ store, showsPermissions }: { store: RoomStore | undefined; showsPermissions: Signal<boolean> }) {
   const isSearching = useSignal(false)
   const contract = store?.view.value.contract ?? undefined
   return (
@@ -36,6 +36,20 @@ export function RoomHeader({ store }: { store: RoomStore | undefined }) {
           >
             <Icon name="search" />
             <span class="wide-only">Search</span>
+          </button>
+        )}
+        {store && hasAgent(store) && (
+          <button
+            type="button"
+            id="show-permissions"
+            class="button"
+            aria-expanded={showsPermissions.value}
+            onClick={() => {
+              showsPermissions.value = !showsPermissions.value
+            }}
+          >
+            <Icon name="shield" />
+            <span class="wide-only">Permissions</span>
           </button>
         )}
         {store && mayEnd(store) && <EndDialog store={store} />}
@@ -62,6 +76,12 @@ export function RoomHeader({ store }: { store: RoomStore | undefined }) {
 function mayEnd(store: RoomStore): boolean {
   const role = store.role.value
   return store.view.value.contract?.state === 'open' && (role === 'requester' || role === 'staff' || role === 'provider')
+}
+
+/** Permissions bind agents only. */
+function hasAgent(store: RoomStore): boolean {
+  const { contract, members } = store.view.value
+  return contract !== null && members.find(({ id }) => id === contract.provider_id)?.kind !== 'user'
 }
 
 /** Who drives the contract now, and whether it can. */

@@ -1,3 +1,4 @@
+import { useSignal } from '@preact/signals'
 import { useEffect, useMemo } from 'preact/hooks'
 import { hub, myself } from '../../account/session.ts'
 import { refreshContracts } from '../../contracts.ts'
@@ -9,6 +10,7 @@ import { loadProse } from '../timeline/prose.tsx'
 import { Timeline } from '../timeline/timeline.tsx'
 import { TypingLine } from '../timeline/typing-line.tsx'
 import { Composer } from './composer.tsx'
+import { LazyPermissions } from './lazy-permissions.tsx'
 import { RoomHeader } from './room-header.tsx'
 import { RoomRefused } from './room-refused.tsx'
 
@@ -17,6 +19,7 @@ export function RoomPage({ contract_id }: { contract_id: string }) {
   const me = myself()
   useMemo(loadProse, [])
   const store = useMemo(() => (connected && me ? new RoomStore({ hub: connected, me, contract_id }) : undefined), [connected, contract_id])
+  const showsPermissions = useSignal(false)
   const event = route.value.page === 'room' ? route.value.event : undefined
   const title = store?.view.value.contract?.title
 
@@ -50,10 +53,19 @@ export function RoomPage({ contract_id }: { contract_id: string }) {
   if (status?.state === 'refused') return <RoomRefused error={status.error} />
   return (
     <main
-      class={`room ${store && !store.isLive.value ? 'is-stale' : ''}`}
+      class={`room ${store && !store.isLive.value ? 'is-stale' : ''} ${showsPermissions.value ? 'has-permissions' : ''}`}
       aria-label={`Room ${title === undefined ? '' : plainText(title)}`}
     >
-      <RoomHeader store={store} />
+      <RoomHeader store={store} showsPermissions={showsPermissions} />
+      {store && showsPermissions.value && (
+        <LazyPermissions
+          store={store}
+          onClose={() => {
+            showsPermissions.value = false
+            document.getElementById('show-permissions')?.focus()
+          }}
+        />
+      )}
       {store && <Timeline store={store} />}
       {store && <TypingLine store={store} />}
       {store && <Composer key={contract_id} store={store} />}

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact'
 import type { RecordedEvent } from '../../../../../shared/protocol/index.ts'
 import { type Who, whoIs } from '../../names.ts'
+import { lackText } from '../../room/refusal-words.ts'
 import type { Row } from '../../room/rows.ts'
 import { oneLine, plainText } from '../../untrusted-text.ts'
 import { Icon, type IconName } from '../icon.tsx'
@@ -86,6 +87,32 @@ function lineOf(event: RecordedEvent): Line {
         </>
       )
       return { icon: 'alert', tone: 'muted', text, label: 'The permissions of the agent changed' }
+    }
+    case 'permission.refused': {
+      const { agent_id, lacks, what, count } = event.data
+      const times = count === 1 ? '' : `, ${count} times`
+      const text = (
+        <>
+          Agent <BareName who={whoIs(agent_id, 'agent')} /> was refused <Untrusted text={oneLine(what, 80)} />
+          {times}: {lackText(event.data)}
+        </>
+      )
+      return {
+        icon: 'alert',
+        tone: 'danger',
+        text,
+        label: `The agent was refused ${plainText(oneLine(what, 80))}${times}: it lacks ${lacks}`,
+      }
+    }
+    case 'key.issued': {
+      const { agent_id, bounds } = event.data
+      const bound = bounds.length === 0 ? 'without a profile' : `bound in ${bounds.join(', ')}`
+      const text = (
+        <>
+          Agent <BareName who={whoIs(agent_id, 'agent')} /> has a new key, {bound}
+        </>
+      )
+      return { icon: 'system', tone: 'muted', text, label: 'The agent has a new key' }
     }
     case 'key.ended': {
       const agent = whoIs(event.data.agent_id, 'agent')
