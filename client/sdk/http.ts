@@ -1,4 +1,5 @@
 import type { WireEvent } from '../../shared/protocol/index.ts'
+import { pauseOf } from './pause-of.ts'
 import { isRecord, isRefusal, ownRefusal, RefusedError, toError } from './refused-error.ts'
 import type { ConnectOptions, Principal } from './types.ts'
 
@@ -62,16 +63,11 @@ export function createHttp({ url, key, token }: Pick<ConnectOptions, 'key' | 'to
 
 async function refusalOf(response: Response): Promise<RefusedError> {
   const body: unknown = await response.json().catch(() => undefined)
-  const facts = pauseOf(response.headers.get('retry-after'))
+  // The hub names the pause in its facts; what stands in front of it has the header alone.
+  const pause_ms = pauseOf(response.headers.get('retry-after'))
+  const facts = pause_ms === undefined ? {} : { retry_after_ms: pause_ms }
   if (isRefusal(body)) return new RefusedError({ ...body, facts: { ...facts, ...body.facts } })
   return ownRefusal('ANSWER_INVALID', `${response.url} answered ${response.status}`, { facts })
-}
-
-/** The hub names the pause in `facts`; what stands in front of it has the header alone (RFC 9110, 10.2.3): seconds, or a moment. */
-function pauseOf(header: string | null): Record<string, unknown> {
-  const seconds = Number(header)
-  const ms = Number.isNaN(seconds) ? Date.parse(String(header)) - Date.now() : seconds * 1_000
-  return header === null || Number.isNaN(ms) ? {} : { retry_after_ms: Math.max(ms, 0) }
 }
 
 export async function resolveCredential(credential: ConnectOptions['key']): Promise<string | undefined> {

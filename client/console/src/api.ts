@@ -1,17 +1,33 @@
 import type { Refusal } from '../../../shared/protocol/index.ts'
 import { RefusedError } from '../../sdk/index.ts'
+import { askPatiently } from './waiting.ts'
 
 // Longer than a busy hub needs, shorter than a person's patience.
 const TIMEOUT_MS = 20_000
 const READS = ['GET', 'HEAD']
 
-/** Asks the hub over HTTP, with the browser's cookie. Rejects with a RefusedError: the hub's own, or UNREACHABLE. */
-export async function api<T>(method: string, path: string, { body, signal }: { body?: unknown; signal?: AbortSignal } = {}): Promise<T> {
-  let response = await ask(method, path, { body, signal })
+interface Asked {
+  body?: unknown
+  signal?: AbortSignal
+  /** Of a POST: it is sent with a key, and happens once however often it goes. */
+  once?: true
+}
+
+interface Sent extends Omit<Asked, 'once'> {
+  key?: string
+}
+
+/**
+ * Asks the hub over HTTP, with the browser's cookie. Rejects with a RefusedError: the hub's own, or UNREACHABLE. What may go twice waits by
+ * itself where the hub asks for a pause.
+ */
+export async function api<T>(method: string, path: string, { once, ...asked }: Asked = {}): Promise<T> {
+  const sent: Sent = once ? { ...asked, key: crypto.randomUUID() } : asked
+  let response = await ask(method, path, sent)
   if (response.status === 403 && (await isAboutToken(response))) {
     // The token's cookie was lost or is of another session: any read of ours brings it.
-    await ask('GET', '/me', { signal })
-    response = await ask(method, path, { body, signal })
+    await ask('GET', '/me', sent.signal === undefined ? {} : { signal: sent.signal })
+    response = await ask(method, path, sent)
   }
   if (response.status === 204) return undefined as T
   const answer: unknown = await response.json().catch(() => undefined)
@@ -36,17 +52,19 @@ export function toRefused(thrown: unknown): RefusedError {
   })
 }
 
-async function ask(
-  method: string,
-  path: string,
-  { body, signal }: { body?: unknown; signal?: AbortSignal | undefined },
-): Promise<Response> {
+function ask(method: string, path: string, sent: Sent): Promise<Response> {
+  const mayGoTwice = READS.includes(method) || sent.key !== undefined
+  return mayGoTwice ? askPatiently(() => send(method, path, sent), sent.signal) : send(method, path, sent)
+}
+
+async function send(method: string, path: string, { body, signal, key }: Sent): Promise<Response> {
   const limit = AbortSignal.timeout(TIMEOUT_MS)
   const init: RequestInit = {
     method,
     headers: {
       accept: 'application/json',
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(key === undefined ? {} : { 'idempotency-key': key }),
       ...(READS.includes(method) ? {} : csrfHeader()),
     },
     signal: signal ? AbortSignal.any([signal, limit]) : limit,

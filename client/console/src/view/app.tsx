@@ -16,6 +16,7 @@ import { RoomList } from './room-list.tsx'
 import { Starting } from './starting.tsx'
 import { LiveLog } from './timeline/live-log.tsx'
 import { Trouble } from './trouble.tsx'
+import { WaitingNote } from './waiting-note.tsx'
 
 export function App({ link }: { link: LinkToken | undefined }) {
   useEffect(() => {
@@ -71,7 +72,10 @@ function Console() {
         {room !== undefined && <a href="#timeline">Skip to the timeline</a>}
         {room !== undefined && <a href="#message">Skip to the message box</a>}
       </nav>
-      <ConnectionStrip />
+      <div class="strips">
+        <ConnectionStrip />
+        <WaitingNote />
+      </div>
       <AccountBar />
       <RoomList openId={room} />
       <Pane room={room} />

@@ -2,7 +2,9 @@ import { useSignal } from '@preact/signals'
 import type { ComponentChildren } from 'preact'
 import { useId, useLayoutEffect, useRef } from 'preact/hooks'
 import { faultText } from '../fault-text.ts'
+import { stopWaiting } from '../waiting.ts'
 import { type Secret, ShownOnce } from './shown-once.tsx'
+import { WaitingNote } from './waiting-note.tsx'
 
 export interface DialogButtonProps {
   /** On the button that opens it. */
@@ -76,6 +78,8 @@ export function DialogButton(props: DialogButtonProps) {
         <dialog
           ref={dialog}
           onClose={() => {
+            // Who closes it while it waits does not mean it any more.
+            if (isBusy.value) stopWaiting()
             isOpen.value = false
           }}
           aria-labelledby={id}
@@ -93,6 +97,7 @@ export function DialogButton(props: DialogButtonProps) {
               <p class="form-fault" role="alert">
                 {fault.value}
               </p>
+              {isBusy.value && <WaitingNote />}
               <div class="dialog-buttons">
                 <button type="button" class="button" onClick={() => dialog.current?.close()}>
                   {keeps}

@@ -63,7 +63,7 @@ function RegisterButton({ onDone }: { onDone: () => void }) {
         name.value = ''
       }}
       act={async () => {
-        const { api_key } = await api<{ api_key: string }>('POST', '/agents', { body: { name: name.value.trim() } })
+        const { api_key } = await api<{ api_key: string }>('POST', '/agents', { body: { name: name.value.trim() }, once: true })
         const about = 'The agent signs in with it. Copy it now: the hub keeps no copy, and it is not shown again.'
         return { title: `The first key of ${plainName(name.value)}`, name: 'API key', text: api_key, about }
       }}

@@ -46,7 +46,7 @@ export function IssueButton({ path, onDone }: { path: string; onDone: () => void
           ...(reach.value === 'all' ? {} : { scopes: scopes.value }),
           ...(life.value === '' ? {} : { expires_at: new Date(Date.now() + Number(life.value) * DAY_MS).toISOString() }),
         }
-        const { api_key } = await api<{ api_key: string }>('POST', path, { body })
+        const { api_key } = await api<{ api_key: string }>('POST', path, { body, once: true })
         return keyShown(api_key, 'A new key')
       }}
       onDone={onDone}

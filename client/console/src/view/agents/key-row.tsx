@@ -124,7 +124,7 @@ function RotateButton({ item: { prefix, last4 }, path, onDone }: Omit<Props, 'ma
       }}
       act={async () => {
         const body = { grace_period_s: Number(grace.value), ...reasonIn(reason.value) }
-        const { api_key } = await api<{ api_key: string }>('POST', `${path}/rotations`, { body })
+        const { api_key } = await api<{ api_key: string }>('POST', `${path}/rotations`, { body, once: true })
         return keyShown(api_key, 'The new key')
       }}
       onDone={() => onDone('The key is rotated.')}

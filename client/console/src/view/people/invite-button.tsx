@@ -39,7 +39,7 @@ export function InviteButton({ onDone }: { onDone: () => void }) {
       }}
       act={async () => {
         const body = { email: email.value.trim(), name: name.value.trim(), roles: roles.value }
-        const link = await api<Link>('POST', '/invitations', { body })
+        const link = await api<Link>('POST', '/invitations', { body, once: true })
         return linkShown(link, { title: `An invitation for ${plainName(body.name)}`, name: 'Invitation link' })
       }}
       onDone={onDone}

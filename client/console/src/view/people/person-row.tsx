@@ -117,7 +117,7 @@ function ResetButton({ person, onDone }: Props) {
       }}
       {...{ does: 'Make the link', doing: 'Making it…' }}
       act={async () => {
-        const link = await api<Link>('POST', `${pathOf(person)}/password-reset-links`)
+        const link = await api<Link>('POST', `${pathOf(person)}/password-reset-links`, { once: true })
         return linkShown(link, { title: `A new password for ${called(person)}`, name: 'Reset link' })
       }}
       onDone={() => onDone('The reset link is made.')}
@@ -134,7 +134,7 @@ function InviteAgainButton({ person, onDone }: Props) {
       {...{ label: 'New invitation…', ariaLabel: `New invitation for ${called(person)}`, title: `A new invitation for ${called(person)}?` }}
       {...{ does: 'Make the invitation', doing: 'Inviting…' }}
       act={async () => {
-        const link = await api<Link>('POST', '/invitations', { body: { email, name, roles } })
+        const link = await api<Link>('POST', '/invitations', { body: { email, name, roles }, once: true })
         return linkShown(link, { title: `An invitation for ${called(person)}`, name: 'Invitation link' })
       }}
       onDone={() => onDone('The invitation is made.')}
