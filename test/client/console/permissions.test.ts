@@ -10,30 +10,31 @@ const tool = { name: 'weigh', description: 'Weighs', input_schema: { type: 'obje
 describe('console: the permissions of a room', () => {
   const world = useConsole()
 
-  let asker: Watched
-  let provider: Watched
+  let contract_id: string
+  let requester: Person
+  let owner: Person
   let say: (key: string, more?: object) => Promise<unknown>
   const closers: (() => Promise<unknown> | void)[] = []
 
-  /** A room whose agent has an owner and a bound key: the panel of the requester, and that of the owner. */
+  /** A room whose agent has an owner and a bound key. */
   before(async () => {
     const { hub } = world
-    const { contract_id, requester, provider: agent } = await openContract(hub)
-    const owner = await signUp(hub, ['provider'], 'Olga')
+    const opened = await openContract(hub)
+    const agent = opened.provider
+    ;({ contract_id, requester } = opened)
+    owner = await signUp(hub, ['provider'], 'Olga')
     await api(hub, 'POST', `/agents/${agent.id}/claim`, { body: { api_key: agent.bearer }, bearer: owner.bearer })
     const profile = { allowed_tools: ['weigh', 'measure'], max_cost_per_task: 2.5, network_access: false, allowed_agents: [agent.id] }
     await api(hub, 'POST', `/agents/${agent.id}/keys`, { body: { profile }, bearer: owner.bearer })
     const client = await connectAgent(hub, agent, [tool])
     closers.push(client.close)
     say = (key, more = {}) => client.askRaw('message.post', { contract_id, key, body: key, ...more })
-    asker = await openPanel(requester, contract_id)
-    provider = await openPanel(owner, contract_id)
   })
   after(async () => {
     for (const close of closers) await close()
   })
 
-  async function openPanel(user: Person, contract_id: string): Promise<Watched> {
+  async function openPanel(user: Person): Promise<Watched> {
     const opened = await world.signedIn({ user })
     await openRoom(opened, world.hub, contract_id)
     await opened.page.getByRole('button', { name: 'Permissions' }).click()
@@ -44,6 +45,7 @@ describe('console: the permissions of a room', () => {
   const flag = ({ page }: Watched, name: string) => page.locator('.permissions .flag', { hasText: name })
 
   it('[CON-40] both parties see in the room what the agent may do, by whom, what used it and what was refused, as it changes', async () => {
+    const [asker, provider] = await Promise.all([openPanel(requester), openPanel(owner)])
     const both = [asker, provider]
     for (const one of both) await flag(one, 'Message the requester').getByText('Never used here').waitFor()
     await say('hello')
@@ -66,6 +68,7 @@ describe('console: the permissions of a room', () => {
   })
 
   it('[CON-41] who may change a permission changes it there, the contract’s or the agent’s, and the other sees it; nobody sees a control for what is not theirs', async () => {
+    const [asker, provider] = await Promise.all([openPanel(requester), openPanel(owner)])
     const controls = ({ page }: Watched) =>
       page.locator('.flag-side button').evaluateAll((all) => all.map((one) => one.getAttribute('aria-label')?.replace(/:.*/, '')))
     expect(new Set(await controls(asker))).to.deep.equal(new Set(['Allow it by the contract', 'Forbid it by the contract']))
@@ -81,8 +84,8 @@ describe('console: the permissions of a room', () => {
   })
 
   it('[CON-42] the panel is accessible, wide and narrow, in light and dark, and closes by Escape to where it was opened', async () => {
-    const { page } = asker
-    for (const width of [1280, 1000, 390]) {
+    const { page } = await openPanel(requester)
+    for (const width of [1280, 390]) {
       await page.setViewportSize({ width, height: 800 })
       for (const colorScheme of ['light', 'dark'] as const) {
         await page.emulateMedia({ colorScheme })
