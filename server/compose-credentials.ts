@@ -34,7 +34,8 @@ export function composeCredentials(deps: ComposeCredentialsDeps) {
   const { identity, cut, clock, log, timers, peers, background, contracts, asSystem } = deps
   const tellPeers = (principal_id: string) => peers.tell(audienceOf.principal(principal_id), { kind: 'credentials', principal_id })
   const watch = createCredentialWatch({
-    ...{ cutHere: cut.cutHere, sessionsHere: cut.sessionsHere, tellPeers, lookUp: identity.lookUp, background },
+    ...{ cutHere: cut.cutHere, sessionsHere: cut.sessionsHere, hear: cut.hear, tellPeers, lookUp: identity.lookUp, background },
+    decided: log.decided,
     refreshRooms: async (principal_id) => {
       const kept = (await contracts.openOf(principal_id)).map(streamOf).filter((stream) => log.cached(stream) !== undefined)
       await Promise.all(kept.map(log.refresh))

@@ -105,7 +105,7 @@ export async function composeFeatures(deps: FeatureDeps) {
       deps.permissions.uses.committed(contractOf(stream), own, log.cached(stream)?.room.contract?.provider_id)
     },
   })
-  const record = createRecord(log, meter)
+  const record = createRecord(log, meter, deps.cut.isCut)
 
   /** Sends a frame of the hub itself. One that comes too late is refused like any other, and that is no trouble. */
   async function asSystem<T extends SystemFrameType, F>(command: RecordedCommand<T, F>, frame: Payload<T>): Promise<void> {

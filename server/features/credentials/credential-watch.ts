@@ -1,4 +1,4 @@
-import type { CloseCode } from '../../../shared/protocol/index.ts'
+import { type CloseCode, closeCodes } from '../../../shared/protocol/index.ts'
 import type { Principal } from '../../core/access/principal.ts'
 import type { Background } from '../../pipeline/background/background.ts'
 import type { Session } from '../../pipeline/session.ts'
@@ -14,36 +14,54 @@ export interface CredentialWatchDeps {
   cutHere(end: Cut): void
   /** The connections of this node whose credential can end; of one principal, or all. */
   sessionsHere(principal_id?: string): Session[]
+  /** From here on a handshake of the principal that is under way is looked at again. */
+  hear(principal_id: string): void
   /** Tells the nodes where the principal is connected to look. */
   tellPeers(principal_id: string): void
   lookUp(shown: readonly Principal[]): Promise<Map<string, { ended?: Pick<Cut, 'code' | 'reason'>; expires_at_ms?: number | null }>>
   /** Folds the rooms of the principal that this node has up to their ends, so that its connections get the events up to their own. */
   refreshRooms(principal_id: string): Promise<void>
+  /** Resolves when this node's frames that were decided already are in the log. */
+  decided(): Promise<void>
   background: Background
 }
 
+const COME_BACK = { code: closeCodes.GOING_AWAY, reason: 'Your credentials are to be looked at again' }
+
 /** Ends the connections of credentials that have ended, wherever they are, by what the store says. What the bus loses, the sweep finds. */
-export function createCredentialWatch({ cutHere, sessionsHere, tellPeers, lookUp, refreshRooms, background }: CredentialWatchDeps) {
+export function createCredentialWatch(deps: CredentialWatchDeps) {
+  const { cutHere, sessionsHere, tellPeers, lookUp, refreshRooms, background } = deps
+
   async function look(principal_id?: string): Promise<void> {
-    const open = sessionsHere(principal_id)
-    if (open.length === 0) return
+    const seen = new Set<Session>()
+    for (let open = sessionsHere(principal_id); open.length > 0; ) {
+      await lookAt(open)
+      for (const session of open) seen.add(session)
+      // One that was opened meanwhile may have been let in by what held before.
+      open = principal_id === undefined ? [] : sessionsHere(principal_id).filter((session) => !seen.has(session))
+    }
+  }
+
+  async function lookAt(open: readonly Session[]): Promise<void> {
     const found = await lookUp(open.map(({ principal }) => principal))
-    const troubles: unknown[] = []
+    const keys: Cut[] = []
     for (const session of open) {
       const { id: holder, credential } = session.principal
       const { ended, expires_at_ms } = found.get(credential?.id ?? '') ?? {}
-      try {
-        if (ended !== undefined && credential !== undefined) await end({ principal_id: holder, credential_id: credential.id, ...ended })
-        else if (expires_at_ms !== undefined) session.expireAt(expires_at_ms)
-      } catch (cause) {
-        // The others' must not live on for it.
-        troubles.push(cause)
-      }
+      if (ended !== undefined && credential !== undefined) {
+        const cut = { principal_id: holder, credential_id: credential.id, ...ended }
+        // The end of a key stands in its rooms; a human's stands nowhere, so nothing is waited for.
+        if (credential.kind === 'key') keys.push(cut)
+        else cutHere(cut)
+      } else if (expires_at_ms !== undefined) session.expireAt(expires_at_ms)
     }
+    const troubles: unknown[] = []
+    // The others' must not live on for one that fails.
+    for (const key of keys) await endKey(key).catch((cause: unknown) => troubles.push(cause))
     if (troubles.length > 0) throw new AggregateError(troubles, 'rooms were not folded up to the end of a credential')
   }
 
-  async function end(cut: Cut): Promise<void> {
+  async function endKey(cut: Cut): Promise<void> {
     try {
       await refreshRooms(cut.principal_id)
     } finally {
@@ -51,18 +69,32 @@ export function createCredentialWatch({ cutHere, sessionsHere, tellPeers, lookUp
     }
   }
 
-  function lookHere(principal_id: string): void {
-    background.run('the credentials of a principal were not looked up', look(principal_id))
+  function lookHere(principal_id: string): Promise<void> {
+    deps.hear(principal_id)
+    const looked = look(principal_id)
+    background.run('the credentials of a principal were not looked up', looked)
+    return looked
+  }
+
+  /** Where the store does not say who must go, all must come back, and show what they have. */
+  function sendBack(principal_id: string): void {
+    for (const { principal } of sessionsHere(principal_id)) {
+      if (principal.credential !== undefined) cutHere({ principal_id, credential_id: principal.credential.id, ...COME_BACK })
+    }
   }
 
   return {
-    /** On this node and all others: something about the principal's credentials is not what it was. */
-    recheck(principal_id: string): void {
-      lookHere(principal_id)
+    /**
+     * On this node and all others: something about the principal's credentials is not what it was. When it resolves, no connection of this node
+     * reads or writes any more by what has ended. Never rejects.
+     */
+    async recheck(principal_id: string): Promise<void> {
       tellPeers(principal_id)
+      await lookHere(principal_id).catch(() => sendBack(principal_id))
+      await deps.decided()
     },
     /** Another node said so. */
-    hear: lookHere,
+    hear: (principal_id: string): void => void lookHere(principal_id).catch(() => undefined), // told by the background
     sweep: () => look(),
   }
 }

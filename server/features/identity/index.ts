@@ -62,8 +62,8 @@ export interface Identity {
 export interface BoundLater {
   ends: KeyEnds
   grants: GrantsTeller
-  /** Looks at the connections of a principal, on all nodes. */
-  recheck(principal_id: string): void
+  /** Looks at the connections of a principal: resolves when this node has closed what must not go on, and the others were told. */
+  recheck(principal_id: string): Promise<void>
 }
 
 export interface FoundCredential {
@@ -94,7 +94,7 @@ export function createIdentity({
     return Map.groupBy(rows, ({ owner_id }) => owner_id ?? '')
   }
   let bound: BoundLater | undefined
-  const onChange = (user_id: string) => bound?.recheck(user_id)
+  const onChange = async (user_id: string) => bound?.recheck(user_id)
   const users = createUsers({ connection, clock, audit, settings, agentsOf, onChange, onTrouble })
   const register = createKeyRegister({ model, clock })
   const uses = createKeyUses({ model, clock, onTrouble })

@@ -75,7 +75,7 @@ export function createUsers({
   settings: UserSettings
   agentsOf: PeopleDeps['agentsOf']
   /** A session of the user has ended, or the user has other rights: its connections are to be looked at. */
-  onChange(user_id: string): void
+  onChange(user_id: string): Promise<void>
   onTrouble(what: string, cause: unknown): void
 }): Users {
   if (operator_token === '') throw new Error("the operator's token is empty")

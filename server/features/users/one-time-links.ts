@@ -60,8 +60,8 @@ export function createOneTimeLinks({
   clock: Clock
   audit: Audit
   public_url: string
-  /** All sessions of the user have ended: what they hold open must not go on. */
-  onEnd(user_id: string): void
+  /** All sessions of the user have ended: what they hold open must not go on once this resolves. */
+  onEnd(user_id: string): Promise<void>
 }) {
   async function create(
     kind: LinkKind,
@@ -115,8 +115,8 @@ export function createOneTimeLinks({
     const password_hash = await secrets.hashPassword(password)
     const as_it_was = { _id: link.user_id, status: kinds[kind].status, sessions_version: link.sessions_version }
     const changed = (await users.findOneAndUpdate(as_it_was, next(password_hash), { returnDocument: 'after' })) ?? spent(kind, asked)
-    onEnd(changed._id)
     audit.record({ type: 'user.password_changed', ...asked, subject: { type: 'user', id: changed._id }, metadata: { method: kind } })
+    await onEnd(changed._id)
     return changed
   }
 

@@ -16,8 +16,8 @@ export function createPasswords({
   secrets: Secrets
   throttle: LoginThrottle
   audit: Audit
-  /** All sessions of the user have ended: what they hold open must not go on. */
-  onEnd(user_id: string): void
+  /** All sessions of the user have ended: what they hold open must not go on once this resolves. */
+  onEnd(user_id: string): Promise<void>
 }) {
   /** One answer, and about one time, for an unknown user, a disabled one and a wrong password. */
   async function signIn({ email, password, ip }: { email: string; password: string; ip: string }, asked: Asked): Promise<UserDocument> {
@@ -49,8 +49,8 @@ export function createPasswords({
       const changed = await users.findOneAndUpdate(as_it_was, next(password_hash), { returnDocument: 'after' })
       // Someone ended the sessions meanwhile, this one among them.
       if (changed === null) throw new ParleyError('UNAUTHENTICATED')
-      onEnd(user._id)
       audit.record({ type: 'user.password_changed', ...asked, subject: { type: 'user', id: user._id }, metadata: { method: 'password' } })
+      await onEnd(user._id)
       return changed
     })
   }

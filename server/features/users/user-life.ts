@@ -21,7 +21,7 @@ export function createUserLife({
   clock: Clock
   audit: Audit
   /** What the user's connections may do is another. */
-  onChange(user_id: string): void
+  onChange(user_id: string): Promise<void>
 }) {
   async function list(query: PageQuery & { status?: UserStatus }) {
     const filter = query.status === undefined ? {} : { status: query.status }
@@ -50,7 +50,7 @@ export function createUserLife({
     return recordThenAct(audit, draft, async () => {
       const edited = await users.findOneAndUpdate({ _id: user._id, ...seen }, change, { returnDocument: 'after' })
       if (edited === null) throw new ParleyError('PRECONDITION_FAILED')
-      onChange(edited._id)
+      await onChange(edited._id)
       return edited
     })
   }

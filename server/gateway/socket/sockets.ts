@@ -81,7 +81,11 @@ export function createSockets(http: HttpServer, deps: SocketDeps) {
   if (deps.conformance) addEchoes(io)
   const rooms = io.of(NAMESPACE)
   const sessions = new Map<string, Session>()
-  const cut = createCredentialCut({ sessions, membersOf: (audience) => rooms.adapter.rooms.get(audience) ?? [] })
+  const cut = createCredentialCut({
+    sessions,
+    membersOf: (audience) => rooms.adapter.rooms.get(audience) ?? [],
+    audiencesOf: (id) => rooms.adapter.sids.get(id) ?? [],
+  })
   let receive: Receive | undefined
   const door = createDoor({
     ...{ limits, frameLimits, fanOut, meter, logEvent, onTurnedAway: deps.onTurnedAway },
@@ -115,7 +119,11 @@ export function createSockets(http: HttpServer, deps: SocketDeps) {
 
   async function admit(ip: string, handshake: Parameters<SocketDeps['admit']>[0]): Promise<Admission> {
     crowd.refuseWhenFull(ip)
-    return deps.admit(handshake)
+    for (;;) {
+      const { hasNewsOf } = cut.listen()
+      const admission = await deps.admit(handshake)
+      if (!hasNewsOf(admission.principal)) return admission
+    }
   }
 
   rooms.on('connection', (socket) => {

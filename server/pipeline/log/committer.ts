@@ -37,6 +37,7 @@ export function createCommitter(options: CommitterOptions) {
   const resting = new Set<Stream>()
   const holding = new Set<Stream>()
   let running: Promise<void> | undefined
+  let untilDecided: PromiseWithResolvers<void> | undefined
   let wasContended = false
   let unanswered = 0
 
@@ -50,6 +51,7 @@ export function createCommitter(options: CommitterOptions) {
     await new Promise(setImmediate)
     let carried: Section[] = []
     while (dirty.size > 0 || carried.length > 0) {
+      if (carried.length === 0) tellDecided()
       const sections = carried.length > 0 ? carried : takeSections()
       try {
         carried = await commit(sections)
@@ -65,6 +67,7 @@ export function createCommitter(options: CommitterOptions) {
     }
     // In the same step as the last look at `dirty`: a frame that came between the two would wait for the next one.
     running = undefined
+    tellDecided()
   }
 
   /** What this node thinks of the stream cannot be trusted, so its frames are told, and it is read anew. */
@@ -241,12 +244,24 @@ export function createCommitter(options: CommitterOptions) {
     while (running !== undefined || resting.size > 0 || isHolding()) await (running ?? pause(FIRST_PAUSE_MS))
   }
 
+  /** Resolves when what was decided up to now is in the log, or will never be. What waits is decided later, on what holds then. */
+  async function decided(): Promise<void> {
+    if (running === undefined) return
+    untilDecided ??= Promise.withResolvers()
+    await untilDecided.promise
+  }
+
+  function tellDecided(): void {
+    untilDecided?.resolve()
+    untilDecided = undefined
+  }
+
   function isHolding(): boolean {
     for (const stream of holding) if (stream.holds.size === 0) holding.delete(stream)
     return holding.size > 0
   }
 
-  return { wake, advance, flush }
+  return { wake, advance, flush, decided }
 }
 
 function isCalm(stream: Stream): boolean {

@@ -269,6 +269,7 @@ export function createLog(options: LogOptions) {
     /** How many streams are kept folded. */
     held: () => streams.size,
     flush: committer.flush,
+    decided: committer.decided,
   }
 }
 

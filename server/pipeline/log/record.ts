@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { ParleyError } from '../../../shared/protocol/index.ts'
 import { canonicalJson } from '../../../shared/rules/canonical-json.ts'
 import type { RoomFrameType } from '../../core/access/authorize.ts'
 import { authorize } from '../../core/access/authorize.ts'
@@ -18,8 +19,11 @@ export function contractOf(stream: string): string {
   return stream.slice('contract:'.length)
 }
 
-/** Sends one frame down the road to the log: authorized and decided on the room as it is when its turn comes. */
-export function createRecord(log: Log, meter: LogMeter) {
+/**
+ * Sends one frame down the road to the log: authorized and decided on the room as it is when its turn comes. `isCut`: the right by which the
+ * session was opened has ended, and what it sent before comes too late.
+ */
+export function createRecord(log: Log, meter: LogMeter, isCut: (session: Session) => boolean = () => false) {
   const inOrder = createFrameOrder()
 
   return async function record<T extends RoomFrameType, Facts>(
@@ -46,6 +50,7 @@ export function createRecord(log: Log, meter: LogMeter) {
         hash: hash('sha256', text, 'hex'),
         bytes: text.length,
         decide: (room, moment) => {
+          if (session !== undefined && isCut(session)) throw new ParleyError('UNAUTHENTICATED')
           const role = command.type === 'contract.open' ? 'system' : authorize(room, command.type, actor)
           return command.decide(room, frame, { ...moment, actor, role, facts })
         },

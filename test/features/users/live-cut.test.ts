@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import { expect } from 'chai'
 import { createManualClock } from '../../harness/clock.ts'
+import { readLog } from '../../harness/history/read-log.ts'
 import { startHub, type TestHub } from '../../harness/hub.ts'
-import { api, type Client, connectAs } from '../../harness/people.ts'
+import { api, type Client, connectAs, openContract } from '../../harness/people.ts'
 
 const PASSWORD = 'correct horse battery'
 const NEW_PASSWORD = 'another horse battery'
@@ -105,6 +106,39 @@ describe('the connections of a user whose sessions end', () => {
     expect(await closing).to.include({ code: 4001, reason: 'Your roles have changed' })
     await new Promise<void>((resolve) => (there.socket.disconnected ? resolve() : there.socket.once('disconnect', () => resolve())))
   })
+
+  const changes: Record<string, (ann: { user_id: string; tokens: Tokens }) => Promise<{ status: number }>> = {
+    'a user who is disabled': ({ user_id }) =>
+      api(hub, 'PATCH', `/users/${user_id}`, { body: { status: 'disabled' }, bearer: hub.operator_token }),
+    'a reviewer who is none any more': ({ user_id }) =>
+      api(hub, 'PATCH', `/users/${user_id}`, { body: { roles: ['requester'] }, bearer: hub.operator_token }),
+    'a user who signs out everywhere': ({ tokens }) => api(hub, 'DELETE', '/sessions', { bearer: tokens.access_token }),
+    'a user whose password changes': ({ tokens }) => {
+      const body = { current_password: PASSWORD, new_password: NEW_PASSWORD }
+      return api(hub, 'PUT', '/users/me/password', { body, bearer: tokens.access_token })
+    },
+  }
+
+  for (const [who, change] of Object.entries(changes)) {
+    it(`[CUT-13] once that is answered, its connections on this hub write nothing and are told nothing: ${who}`, async () => {
+      const ann = await newUser()
+      const reviewer = { body: { roles: ['reviewer'] }, bearer: hub.operator_token }
+      expect((await api(hub, 'PATCH', `/users/${ann.user_id}`, reviewer)).status).to.equal(200)
+      const tokens = await ann.signIn()
+      const { contract_id } = await openContract(hub)
+      const [her, operator] = [await sit(tokens), await connectAs(hub, { auth: { token: hub.operator_token } })]
+      for (const client of [her, operator]) await client.must('room.join', { contract_id })
+      const isGone = new Promise<void>((resolve) => her.socket.once('disconnect', () => resolve()))
+      expect((await change({ user_id: ann.user_id, tokens })).status).to.be.oneOf([200, 204])
+      her.socket.emit('message.post', { contract_id, key: 'late', body: 'too late', visibility: 'staff' }, () => {})
+      await operator.must('message.post', { contract_id, key: 'note', body: 'a staff note', visibility: 'staff' })
+      await isGone
+      const written = (await readLog(hub, contract_id)).flatMap((event) => ('data' in event && 'body' in event.data ? event.data.body : []))
+      expect(written).to.deep.equal(['a staff note'])
+      expect(her.events(contract_id)).to.deep.equal([])
+      operator.close()
+    })
+  }
 
   it('[USER-18] who takes part in a room hears nothing of it any more, and comes back only by a new sign-in', async () => {
     const ann = await newUser()

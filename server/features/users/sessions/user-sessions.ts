@@ -51,8 +51,8 @@ export function createUserSessions({
   clock: Clock
   audit: Audit
   public_url: string
-  /** A session of the user has ended, or all of them: what they hold open must not go on. */
-  onEnd(user_id: string): void
+  /** A session of the user has ended, or all of them: what they hold open must not go on once this resolves. */
+  onEnd(user_id: string): Promise<void>
   onTrouble(what: string, cause: unknown): void
 }) {
   const requireCookies = () => refuseWithoutCookies(public_url)
@@ -82,11 +82,11 @@ export function createUserSessions({
     if (oldest.length === 0) return
     const ended = { ended_at: new Date(clock.now()), end_reason: 'too_many' as const }
     await sessions.updateMany({ _id: { $in: oldest.map(({ _id }) => _id) }, ended_at: null }, { $set: ended })
-    onEnd(user_id)
     for (const one of oldest) {
       const { subject, metadata } = about(one)
       audit.record({ type: 'session.revoked', actor: actorOf(system), subject, metadata: { ...metadata, too_many: true } })
     }
+    await onEnd(user_id)
   }
 
   function begun(user: UserDocument, session: Pick<SessionDocument, '_id' | 'kind' | 'hash' | 'device'>): SessionDocument {
@@ -113,8 +113,8 @@ export function createUserSessions({
       const used_before = { _id: session_id, hash: { $ne: old_hash }, ended_at: null }
       const reused = await sessions.findOneAndUpdate(used_before, { $set: { ended_at: new Date(now), end_reason: 'reused' } })
       if (reused === null) throw new ParleyError('UNAUTHENTICATED')
-      onEnd(reused.user_id)
       audit.record({ type: 'session.reused', ...asked, ...about(reused) })
+      await onEnd(reused.user_id)
       throw refusedAndRecorded('UNAUTHENTICATED')
     }
     if (!isUnder(await users.findOne({ _id: session.user_id }), session)) throw new ParleyError('UNAUTHENTICATED')
@@ -174,16 +174,16 @@ export function createUserSessions({
     const ended = { ended_at: new Date(clock.now()), end_reason: 'signed_out' as const }
     const session = await sessions.findOneAndUpdate({ _id: session_id, user_id, ...goingOn() }, { $set: ended })
     if (session === null) throw new ParleyError('NOT_FOUND')
-    onEnd(user_id)
     audit.record({ type, ...asked, ...about(session) })
+    await onEnd(user_id)
     return session
   }
 
   /** Ends all of them, and every link that would open one. */
   async function endAll(user_id: string, asked: Asked): Promise<void> {
     await users.updateOne({ _id: user_id }, { $inc: { sessions_version: 1 } })
-    onEnd(user_id)
     audit.record({ type: 'session.revoked', ...asked, subject: { type: 'user', id: user_id }, metadata: { all: true } })
+    await onEnd(user_id)
   }
 
   /** Ends all but one. Links stay: they are no sessions yet. */
@@ -192,9 +192,9 @@ export function createUserSessions({
     const others = { user_id, ...goingOn(), ...(kept === undefined ? {} : { _id: { $ne: kept } }) }
     const { modifiedCount } = await sessions.updateMany(others, { $set: ended })
     if (modifiedCount === 0) return
-    onEnd(user_id)
     const metadata = { others: true, count: modifiedCount }
     audit.record({ type: 'session.revoked', ...asked, subject: { type: 'user', id: user_id }, metadata })
+    await onEnd(user_id)
   }
 
   return { requireCookies, openBrowser, openToken, refresh, find, findBrowser, cookieAgain, list, end, endAll, endOthers }
