@@ -188,7 +188,6 @@ export async function composeFeatures(deps: FeatureDeps) {
     },
   })
   const describeRoom = rooms.createDescribeRoom({ models: roomModels, presence, parties, toolsOf, textOf: streams.textOf })
-  const loadTexts = async (call_ids: string[]) => void (await Promise.all(call_ids.map(streams.reload)))
 
   const commands = {
     'agent.hello': agents.createSayHello({
@@ -211,7 +210,9 @@ export async function composeFeatures(deps: FeatureDeps) {
       ...{ models: agentModels, sessions, health, illness, clock },
       heads: async (id) => Object.fromEntries((await heads(id)).map(({ contract_id, seq, chain }) => [contract_id, { seq, chain }])),
     }),
-    'room.join': rooms.createJoinRoom({ log, peers, onJoin: meter.resume, describeRoom, seats, catchUp, requireGood, loadTexts }),
+    'room.join': rooms.createJoinRoom({
+      ...{ log, peers, onJoin: meter.resume, describeRoom, seats, catchUp, requireGood, loadText: streams.reload, clock, limits },
+    }),
     'room.leave': rooms.createLeaveRoom(seats),
     'message.post': rooms.postMessage,
     'tool.call': tools.createCallTool({

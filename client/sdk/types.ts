@@ -136,7 +136,10 @@ export interface Room {
   readonly contract_id: string
   readonly state: RoomState
   readonly view: RoomView
-  /** The last event that was received: store it to read on from here in a later process. */
+  /**
+   * The last event that was received: store it to read on from here in a later process. Whoever must handle each event stores the `seq` of
+   * the last one that was handled instead: a reader may be behind.
+   */
   readonly place: Place
   /** Frames that are given and not yet in the log. */
   readonly pending: readonly PendingFrame[]

@@ -77,8 +77,8 @@ export interface RecordedCommand<T extends RoomFrameType, Facts = undefined> {
 export interface Answer<T extends FrameType> {
   /** Made in the step that sends it, so that it can say how things stand at that very moment. */
   ack: () => FrameAck<T>
-  /** Runs once the acknowledgement is on its way: what must come behind it on the wire. */
-  afterwards?: () => void
+  /** Runs once the acknowledgement, of so many characters, is on its way: what must come behind it on the wire. */
+  afterwards?: (ack_length: number) => void
 }
 
 /** A frame that is not history: it concerns the sender's connection, or it is ephemeral. */

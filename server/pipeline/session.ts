@@ -9,8 +9,10 @@ export interface Session {
   isOpen(): boolean
   send<T extends PushType>(type: T, payload: Push<T>): void
   sendEvents(batch: EventsText): void
-  /** Sends and waits for the acknowledgement, whatever it holds. False when none came before the connection ended. */
-  ask<T extends PushType>(type: T, payload: Push<T>): Promise<boolean>
+  /** Sends and waits for the acknowledgement, whatever it holds. False when none came before it was settled, or the connection ended. */
+  ask<T extends PushType>(type: T, payload: Push<T>, about: string): Promise<boolean>
+  /** Nobody need wait any more for the acknowledgement of what was asked about this. */
+  settle(about: string): void
   /** From here on it gets what is told to the audience. Takes effect at once, between two events of a room. */
   enter(audience: string): void
   exit(audience: string): void

@@ -71,6 +71,37 @@ describe('profiles of keys, at work', () => {
     await quiet.must('agent.tools.register', { tools: [whisper] })
   })
 
+  it('[PROF-3] a key that is bound to tools takes up no session that others were sent to, and so none of its running calls', async () => {
+    await stage.agent.must('agent.tools.register', { tools: [shout, whisper] })
+    const running = await ask('one')
+    await stage.agent.next('core.tool.call', ({ call_id }) => call_id === running.call_id)
+    await stage.agent.must('agent.tool.stream', { call_id: running.call_id, seq: 1, chunk: 'H' })
+    await stage.human.event(stage.contract_id, 'call.started')
+    const as = await keyOf(stage.provider, { allowed_tools: ['whisper'] })
+    const quiet = await connectAs(stage.hub, as)
+    clients.push(quiet)
+    const hello = { protocol: 1, agent: { name: 'quiet', version: '1' }, resume: stage.agent.session_id } as const
+    const { session_id } = await quiet.must('agent.hello', hello)
+    expect(session_id).to.not.equal(stage.agent.session_id)
+    expect((await quiet.must('agent.hello', { ...hello, resume: session_id })).session_id, 'its own').to.equal(session_id)
+    await stage.agent.must('agent.tool.result', { call_id: running.call_id, status: 'succeeded', output: 'HELLO' })
+    expect(sent(quiet)).to.deep.equal([])
+  })
+
+  it('[KEY-16] a session of a key without the scope `tools` is sent no calls, and one without `rooms:read` is told of no contracts', async () => {
+    const asked = { body: { scopes: ['agent'] }, bearer: stage.provider.bearer }
+    const { body } = await api<{ api_key: string }>(stage.hub, 'POST', `/agents/${stage.provider.id}/keys`, asked)
+    const narrow = await connectAs(stage.hub, { auth: { key: body.api_key } })
+    clients.push(narrow)
+    const { contracts } = await narrow.must('agent.hello', { protocol: 1, agent: { name: 'narrow', version: '1' } })
+    expect(contracts).to.deep.equal([])
+    expect((await narrow.must('agent.heartbeat', {})).heads).to.deep.equal({})
+    const call = await ask('one')
+    await stage.agent.next('core.tool.call', ({ call_id }) => call_id === call.call_id)
+    await stage.agent.must('agent.tool.result', { call_id: call.call_id, status: 'succeeded', output: 'HELLO' })
+    expect(sent(narrow)).to.deep.equal([])
+  })
+
   it('[PROF-3] an agent calls no tool of others that its key does not allow', async () => {
     const { client, contract_id } = await calling({ allowed_tools: ['whisper'] })
     expect(ruleOf(await client.ask('tool.call', { contract_id, key: 'a', tool: 'shout', input }))).to.deep.equal(violated('allowed_tools'))

@@ -1,4 +1,5 @@
 import { type FrameAck, ParleyError } from '../../../shared/protocol/index.ts'
+import { hasScope } from '../../core/access/scopes.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { SessionCommand } from '../../pipeline/command.ts'
 import type { AgentSessions } from './agent-sessions.ts'
@@ -30,7 +31,7 @@ export function createHeartbeat({ models, sessions, health, illness, clock, head
       const before = await models.sessions.findOneAndUpdate({ _id: session_id }, seen, { projection: { ill: 1 } })
       // Whichever node told it: the row says so before the first room hears of it.
       if (before?.ill) await illness.recover(agent_id, session_id)
-      const answer = { heads: await heads(agent_id) }
+      const answer = { heads: hasScope(session.principal, 'rooms:read') ? await heads(agent_id) : {} }
       return { ack: () => answer }
     },
   }

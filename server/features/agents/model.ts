@@ -28,7 +28,7 @@ export interface AgentSessionDocument {
   /** Of the key that it said hello with. */
   key_id?: string
   /** The tools that it registered itself, or else those that its key allows; null = the agent's stored set. */
-  tools: string[] | null
+  tools: readonly string[] | null
 }
 
 export function createAgentModels(connection: Connection) {

@@ -1,7 +1,8 @@
 import { v7 as uuidv7 } from 'uuid'
 import { type Frame, type Limits, ParleyError, PROTOCOL, PROTOCOLS_SPOKEN, type Welcome } from '../../../shared/protocol/index.ts'
 import { byOf, type Principal } from '../../core/access/principal.ts'
-import { profileOf } from '../../core/access/profile.ts'
+import { hasScope } from '../../core/access/scopes.ts'
+import { toolsOf } from '../../core/access/tools-of.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Background } from '../../pipeline/background/background.ts'
 import type { SessionCommand } from '../../pipeline/command.ts'
@@ -53,9 +54,9 @@ export function createSayHello(deps: HelloDeps): SessionCommand<'agent.hello'> {
     await deps.requireGood(principal)
     const hello_ms = clock.now()
     const session_id = await takeUp(session, frame, hello_ms)
-    const contracts = await deps.openContracts(principal.id)
-    const allowed = profileOf(principal)?.allowed_tools
-    const { live, replaced } = sessions.add(session, { session_id, hello_ms, tools: allowed && new Set(allowed) })
+    const contracts = hasScope(principal, 'rooms:read') ? await deps.openContracts(principal.id) : []
+    const allowed = toolsOf(principal)
+    const { live, replaced } = sessions.add(session, { session_id, hello_ms, tools: allowed === null ? undefined : new Set(allowed) })
     for (const gone of replaced) {
       health.forget(gone)
       // This connection had another session, and has taken up this one: that other one hung up.
@@ -88,10 +89,10 @@ export function createSayHello(deps: HelloDeps): SessionCommand<'agent.hello'> {
     const { id: agent_id, credential } = session.principal
     const at = new Date(hello_ms)
     const held = { node_id: deps.node_id, live: true, watched: true as const, seen_at: at, hello_at: at, held_at: at }
-    const tools = profileOf(session.principal)?.allowed_tools ?? null
+    const tools = toolsOf(session.principal)
     const about = { agent_name: name, agent_version: version, tools, ...(credential ? { key_id: credential.id } : {}), ...held }
     for (const _id of [resume, sessions.on(session)?.session_id]) {
-      if (_id === undefined) continue
+      if (_id === undefined || !(await mayTakeUp(_id, session.principal))) continue
       const { matchedCount } = await models.sessions.updateOne({ _id, agent_id }, { $set: about })
       if (matchedCount === 0) continue
       deps.tellTaken({ agent_id, session_id: _id })
@@ -100,6 +101,14 @@ export function createSayHello(deps: HelloDeps): SessionCommand<'agent.hello'> {
     const _id = uuidv7({ msecs: hello_ms })
     await models.sessions.insertOne({ _id, agent_id, ...about, started_at: at, expires_at: new Date(deps.keptUntil()) })
     return _id
+  }
+
+  /** With a session come its running calls: a key that is bound to tools takes up none that was open to others. */
+  async function mayTakeUp(_id: string, principal: Principal): Promise<boolean> {
+    const bound = toolsOf(principal)
+    if (bound === null) return true
+    const row = await models.sessions.findOne({ _id, agent_id: principal.id }, { projection: { tools: 1 } })
+    return row !== null && row.tools !== null && row.tools.every((tool) => bound.includes(tool))
   }
 
   function lose(session: Session, graceful: boolean): void {

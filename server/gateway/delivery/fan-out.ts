@@ -7,7 +7,8 @@ export interface FanOut {
   /** One push, whose payload is JSON text already, to each of the sockets. Told again `of` the same object, it is not encoded again. */
   tell(sockets: readonly Socket[], type: string, json: string, of?: object): void
   /** Answers a frame: by the id under which it came, or, without one, by the function that Socket.IO gave for it. */
-  answer(socket: Socket, to: { id: number | undefined; reply(body: unknown): void }, body: object): void
+  /** Answers how many characters the body has. */
+  answer(socket: Socket, to: { id: number | undefined; reply(body: unknown): void }, body: object): number
   /** Frames so far: written straight to TCP, and handed to engine.io's queue. */
   written(): { direct: number; queued: number }
 }
@@ -43,9 +44,11 @@ export function createFanOut(namespace: string): FanOut {
     for (const socket of sockets) send(socket, packet)
   }
 
-  function answer(socket: Socket, { id, reply }: { id: number | undefined; reply(body: unknown): void }, body: object): void {
+  function answer(socket: Socket, { id, reply }: { id: number | undefined; reply(body: unknown): void }, body: object): number {
+    const json = JSON.stringify(body)
     if (id === undefined) reply(body)
-    else send(socket, packetOf(`${ACK}${namespace},${id}[${JSON.stringify(body)}]`))
+    else send(socket, packetOf(`${ACK}${namespace},${id}[${json}]`))
+    return json.length
   }
 
   function send(socket: Socket, packet: Packet): void {
@@ -98,7 +101,10 @@ export function createEmitFanOut(): FanOut {
       for (const socket of sockets) socket.emit(type, payload)
       queued += sockets.length
     },
-    answer: (_socket, { reply }, body) => reply(body),
+    answer: (_socket, { reply }, body) => {
+      reply(body)
+      return JSON.stringify(body).length
+    },
     written: () => ({ direct: 0, queued }),
   }
 }

@@ -46,18 +46,19 @@ export function createDoor(deps: DoorDeps) {
     const type = String(name)
     const { bytes: size, id } = measuredOf(packet)
     const answer =
-      typeof args.at(-1) === 'function' ? answerOnce(guest.socket, { id, reply: args.pop() as (answer: unknown) => void }) : () => {}
+      typeof args.at(-1) === 'function' ? answerOnce(guest.socket, { id, reply: args.pop() as (answer: unknown) => void }) : () => 0
     const [payload, ...others] = args
     carryOut(guest, { type, payload, others, size, answer }).catch((error: unknown) =>
       refuse(guest.session, { type, contract_id: contractIdOf(payload), answer }, error),
     )
   }
 
-  function answerOnce(socket: Socket, to: Parameters<FanOut['answer']>[1]): (answer: object) => void {
+  function answerOnce(socket: Socket, to: Parameters<FanOut['answer']>[1]): (answer: object) => number {
     let isAnswered = false
     return (answer) => {
-      if (!isAnswered) fanOut.answer(socket, to, answer)
+      const length = isAnswered ? 0 : fanOut.answer(socket, to, answer)
       isAnswered = true
+      return length
     }
   }
 
@@ -69,7 +70,7 @@ export function createDoor(deps: DoorDeps) {
       others,
       size,
       answer,
-    }: { type: string; payload: unknown; others: unknown[]; size: number; answer(answer: object): void },
+    }: { type: string; payload: unknown; others: unknown[]; size: number; answer(answer: object): number },
   ): Promise<void> {
     const frame: MeasuredFrame = { type, bytes: size, contract_id: contractIdOf(payload) }
     const wait_ms = budget.take(frame)
@@ -84,14 +85,14 @@ export function createDoor(deps: DoorDeps) {
       throw error
     })
     budget.accepted(frame)
-    answer({ ok: true, ...ack() })
+    const length = answer({ ok: true, ...ack() })
     meter.frame(type, 'ok')
-    afterwards?.()
+    afterwards?.(length)
   }
 
   function refuse(
     session: Session,
-    { type, contract_id, answer }: Pick<MeasuredFrame, 'type' | 'contract_id'> & { answer(answer: object): void },
+    { type, contract_id, answer }: Pick<MeasuredFrame, 'type' | 'contract_id'> & { answer(answer: object): number },
     error: unknown,
   ): void {
     const correlation_id = uuid()

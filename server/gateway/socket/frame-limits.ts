@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache'
 import { frames, type Limits } from '../../../shared/protocol/index.ts'
 import type { Clock } from '../../core/clock.ts'
+import { Bucket } from '../../core/token-bucket.ts'
 import type { Session } from '../../pipeline/session.ts'
-import { Bucket } from './token-bucket.ts'
 
 export interface MeasuredFrame {
   type: string

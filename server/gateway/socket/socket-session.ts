@@ -6,6 +6,7 @@ import { audienceOf, type EventsText, type Session } from '../../pipeline/sessio
 import type { FanOut } from '../delivery/fan-out.ts'
 import { pushOut } from '../delivery/raw-websocket.ts'
 import type { Meter } from '../meter.ts'
+import { Asked } from './asked.ts'
 
 /** How long before the end of its credentials a client is told, and how long after it may still renew them. */
 const EXPIRING_MS = 60_000
@@ -35,8 +36,8 @@ class SocketSession implements Session {
   readonly #socket: Socket
   readonly #deps: Omit<SessionDeps, 'principal'>
   #listeners: ((graceful: boolean) => void)[] | undefined
-  /** Those who wait for an acknowledgement; made with the first. */
-  #asked: Set<(wasAnswered: boolean) => void> | undefined
+  /** Made with the first. */
+  #asked: Asked | undefined
   #gone: { graceful: boolean } | undefined
   #expires_ms: number | null = null
   #wasWarned = false
@@ -53,7 +54,7 @@ class SocketSession implements Session {
   #end(gone: { graceful: boolean }): void {
     this.#gone = gone
     this.#cancelExpiry?.()
-    for (const settle of this.#asked ?? []) settle(false)
+    this.#asked?.end()
     this.#asked = undefined
     const listeners = this.#listeners ?? []
     this.#listeners = undefined
@@ -76,16 +77,14 @@ class SocketSession implements Session {
     if (this.#socket.connected) this.#deps.fanOut.tell([this.#socket], type, json, of)
   }
 
-  ask<T extends PushType>(type: T, payload: Push<T>): Promise<boolean> {
+  ask<T extends PushType>(type: T, payload: Push<T>, about: string): Promise<boolean> {
     if (this.#gone !== undefined) return Promise.resolve(false)
-    return new Promise((resolve) => {
-      this.#asked ??= new Set()
-      this.#asked.add(resolve)
-      this.#socket.emit(type, payload, () => {
-        this.#asked?.delete(resolve)
-        resolve(true)
-      })
-    })
+    this.#asked ??= new Asked()
+    return this.#asked.ask(this.#socket, type, payload, about)
+  }
+
+  settle(about: string): void {
+    this.#asked?.settle(about)
   }
 
   enter(audience: string): void {

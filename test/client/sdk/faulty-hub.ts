@@ -42,6 +42,8 @@ export class FaultyHub {
   contracts: string[] = []
   /** A longer text of a stream is left out of the view. */
   longest_text = Number.POSITIVE_INFINITY
+  /** Who is behind by more gets the room folded before the last event. */
+  longest_replay = Number.POSITIVE_INFINITY
   readonly #logs = new Map<string, Log>()
   readonly #faults = new Map<string, Fault[]>()
   readonly #waiting: { type: string; resolve: (payload: Payload) => void }[] = []
@@ -224,16 +226,17 @@ export class FaultyHub {
     const { contract_id, since, epoch, chain } = payload
     const log = this.log(contract_id)
     const head = this.#head(contract_id)
-    const from = typeof since === 'number' ? since : head.seq
+    const place = typeof since === 'number' ? since : head.seq
     const isOther =
-      from > head.seq || (epoch ?? log.epoch) !== log.epoch || (chain !== undefined && from > 0 && log.events[from - 1]?.chain !== chain)
+      place > head.seq || (epoch ?? log.epoch) !== log.epoch || (chain !== undefined && place > 0 && log.events[place - 1]?.chain !== chain)
     const after = () => {
       if (isOther) return socket.emit('reset', { contract_id, epoch: log.epoch })
-      const events = log.events.slice(from, head.seq)
-      if (events.length > 0) socket.emit('events', { contract_id, epoch: log.epoch, first: from + 1, last: head.seq, events })
+      const events = log.events.slice(place, head.seq)
+      if (events.length > 0) socket.emit('events', { contract_id, epoch: log.epoch, first: place + 1, last: head.seq, events })
       return socket.emit('live', { contract_id, head: head.seq, epoch: log.epoch, chain: head.chain })
     }
-    return { epoch: log.epoch, head: head.seq, chain: head.chain, view: this.view(contract_id, isOther ? head.seq : from), after }
+    const near = head.seq - place > this.longest_replay ? head.seq - 1 : place
+    return { epoch: log.epoch, head: head.seq, chain: head.chain, view: this.view(contract_id, isOther ? head.seq : near), after }
   }
 
   #recordOnce({ contract_id, key }: Payload, draft: { type: string; data: object }): Answer {

@@ -88,6 +88,24 @@ describe('rooms of the sdk', () => {
     expect(room.view).to.deep.equal(w.hub.view(contract_id, head))
   })
 
+  it('[SDK-8] past a large gap the room is live with the view that was sent, and its readers still get every event between', async () => {
+    const { sdk } = await w.join()
+    const room = await sdk.room(contract_id)
+    const reading = take(room.events(), 503)
+    w.hub.longest_replay = 100
+    w.hub.say(contract_id, 'before')
+    await untilRoom(room, () => room.view.seq === 2 || undefined)
+    w.hub.cut()
+    for (let index = 0; index < 500; index += 1) w.hub.say(contract_id, `${index}`, { isHidden: true })
+    await caughtUp(room)
+    expect(w.hub.payloads('room.join'), 'a join that went round in circles').to.have.length(2)
+    expect(room.place).to.deep.equal({ seq: 502, epoch: 'e1', chain: w.hub.log(contract_id).events[501]?.chain })
+    expect(room.view).to.deep.equal(w.hub.view(contract_id, 502))
+    w.hub.say(contract_id, 'after')
+    w.hub.say(contract_id, 'and after')
+    expect(seqs(await reading)).to.deep.equal(Array.from({ length: 503 }, (_, index) => index + 2))
+  })
+
   it('[SDK-9] a slow reader gets every event, and what it has not read is not kept for it', async () => {
     const { sdk } = await w.join()
     const room = await sdk.room(contract_id)

@@ -1,6 +1,7 @@
 import type { CallView } from '../../../../shared/protocol/index.ts'
 import type { Principal } from '../../../core/access/principal.ts'
 import { executionBoundOf, profileOf } from '../../../core/access/profile.ts'
+import { toolsOf } from '../../../core/access/tools-of.ts'
 import { type Clock, isoTime } from '../../../core/clock.ts'
 import type { Background } from '../../../pipeline/background/background.ts'
 import type { Timers } from '../../../pipeline/background/timers.ts'
@@ -57,7 +58,10 @@ export function createDispatch({ log, timers, clock, slots, forTool, sessionsOf,
     if (!mayGo(call)) return 'not now'
     const own = call.session_id
     // The newest connection of the session: it may have come back on another one before the old one is known to be dead.
-    const reach = own === undefined ? await forTool(agent_id, call.tool) : sessionsOf(agent_id).findLast((live) => live.session_id === own)
+    const reach =
+      own === undefined
+        ? await forTool(agent_id, call.tool)
+        : sessionsOf(agent_id).findLast((live) => live.session_id === own && mayHave(live, call))
     if (reach === undefined) return 'not here'
     const { call_id, tool, input } = call
     const { session, session_id } = reach
@@ -67,7 +71,8 @@ export function createDispatch({ log, timers, clock, slots, forTool, sessionsOf,
     asked.add(name)
     noteCall(call_id, contract_id)
     const { deadline, bound } = timeOf(call, session.principal)
-    const received = session.ask('core.tool.call', { contract_id, call_id, tool, input, deadline, term }).finally(() => asked.delete(name))
+    const push = { contract_id, call_id, tool, input, deadline, term }
+    const received = session.ask('core.tool.call', push, call_id).finally(() => asked.delete(name))
     if (call.state === 'running') return 'here'
     const started = received.then((isThere) => (isThere ? start({ contract_id, call_id, session_id, ...bound }) : undefined))
     background.run(
@@ -140,6 +145,7 @@ export function createDispatch({ log, timers, clock, slots, forTool, sessionsOf,
   /** Tells the session that has the call, or, before anyone has it, all that may have been sent it. */
   function tellCancelHere(agent_id: string, call: Pick<CallView, 'call_id' | 'session_id'>, reason?: string): void {
     for (const { session_id, session } of sessionsOf(agent_id)) {
+      session.settle(call.call_id)
       if (call.session_id !== undefined && call.session_id !== session_id) continue
       session.send('core.tool.cancel', { call_id: call.call_id, ...(reason === undefined ? {} : { reason }) })
     }
@@ -155,6 +161,10 @@ export function createDispatch({ log, timers, clock, slots, forTool, sessionsOf,
 }
 
 export type Dispatch = ReturnType<typeof createDispatch>
+
+function mayHave({ session }: Reach, { tool }: CallView): boolean {
+  return toolsOf(session.principal)?.includes(tool) ?? true
+}
 
 function mayGo(call: CallView): boolean {
   if (call.cancel_requested) return false

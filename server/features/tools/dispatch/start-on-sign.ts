@@ -21,6 +21,8 @@ export interface StartOnSignDeps {
  */
 export function createStartOnSign({ log, sessionOn, start, slots }: StartOnSignDeps) {
   return async function startOnSign(contract_id: string, call_id: string, session: Session): Promise<string | undefined> {
+    // As good as the acknowledgement, for which nobody need wait any more.
+    session.settle(call_id)
     // Another node may have recorded what this one has not folded yet: the agent came over from there.
     const isKnown = (await log.open(streamOf(contract_id))).room.calls.some((one) => one.call_id === call_id)
     const { room } = await (isKnown ? log.open(streamOf(contract_id)) : log.refresh(streamOf(contract_id)))
