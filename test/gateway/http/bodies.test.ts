@@ -125,6 +125,7 @@ describe('bodies and queries', () => {
     for (const [method, asked] of [
       ['DELETE', `${path}?reason=%FF`],
       ['GET', '/audit?q=a%ED%A0%BD'],
+      ['GET', '/audit?q=a?%FF'],
     ] as const) {
       expect(faultOf(await send(method, asked, undefined)), asked).to.deep.equal([400, 'REQUEST_INVALID', ''])
     }
