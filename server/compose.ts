@@ -194,7 +194,7 @@ export async function composeHub({
     const routes = [...documented, ...openApiRoutes({ routes: documented, rows: http, version, public_url })]
     listening.serve(
       composeHttp({
-        ...{ routes, rows: http, connection, redis: cluster?.redis, rates, addressOf, onTurnedAway, clock, logEvent, onTrouble },
+        ...{ routes, rows: http, connection, redis: cluster?.redis, secret, rates, addressOf, onTurnedAway, clock, logEvent, onTrouble },
         socket_origins: originsOf(public_url, listening.url).map((origin) => origin.replace(/^http/, 'ws')),
         dev_mode: config.dev_mode,
         identify: admission.request,

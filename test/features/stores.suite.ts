@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { expect } from 'chai'
 import mongoose, { type Connection } from 'mongoose'
 import { createCheckpointKeys } from '../../server/core/secrets/checkpoint-keys.ts'
+import { deriveKey } from '../../server/core/secrets/derive-key.ts'
 import { migrate } from '../../server/database/migrate.ts'
 import { createAuditModels, createCheckpointer, createOwnStream, createThinCheckpoints } from '../../server/features/audit/index.ts'
 import type { CheckpointDocument } from '../../server/features/audit/model.ts'
@@ -66,7 +67,7 @@ export function featureStoreSuite(name: string, databaseUri: () => Promise<strin
 
     it('[STORE-3] of twenty requests at once with one idempotency key one goes on, and the next is given its answer', async () => {
       const collection = connection.collection<IdempotencyDocument>('idempotency')
-      const store = createIdempotencyStore({ collection, clock })
+      const store = createIdempotencyStore({ collection, clock, payloadKey: deriveKey(SECRET, 'idempotency-payload') })
       const asked = { scope: 'one', payload: 'same' }
       expect(await outcomes(Array.from({ length: 20 }, () => store.begin(asked)))).to.deep.equal({ ok: 1, REQUEST_IN_FLIGHT: 19 })
       const [row] = await collection.find({}).toArray()

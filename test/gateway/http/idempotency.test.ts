@@ -1,5 +1,7 @@
+import { hash } from 'node:crypto'
 import { expect } from 'chai'
 import mongoose from 'mongoose'
+import { canonicalJson } from '../../../shared/rules/canonical-json.ts'
 import { createManualClock } from '../../harness/clock.ts'
 import { startHub, type TestHub } from '../../harness/hub.ts'
 import { type Person, registerAgent, signUp } from '../../harness/people.ts'
@@ -156,6 +158,15 @@ describe('Idempotency-Key', () => {
     for (const secret of [api_key, link.body['url'], key]) expect(rows).to.not.include(String(secret))
   })
 
+  it('[HTTP-46] of a body with a password no hash is kept that the password could be guessed by', async () => {
+    const body = { email: 'eve@example.org', name: 'Eve', password: 'correct horse 77', roles: ['requester'] }
+    const made = await post('/users', newKey(), body, { bearer: hub.operator_token })
+    const row = await connection.collection('idempotency').findOne({ 'answer.body': { $regex: String(made.body['user_id']) } })
+    const guesses = (['hex', 'base64', 'base64url'] as const).map((encoding) => hash('sha256', canonicalJson([{}, body]), encoding))
+    expect(row?.['payload']).to.be.a('string')
+    expect(guesses).to.not.include(row?.['payload'])
+  })
+
   it('[HTTP-18] when the hub died before it kept the answer, the next try finds what the first did', async () => {
     const [key, before] = [newKey(), await contracts()]
     const first = await open(key)
@@ -170,5 +181,17 @@ describe('Idempotency-Key', () => {
     expect(await contracts()).to.equal(before + 1)
     const third = await open(key)
     expect([third.body, third.replayed]).to.deep.equal([first.body, true])
+  })
+
+  it('[HTTP-18] the next try waits for no hour by which the clock was set back after the hub died', async () => {
+    const key = newKey()
+    const first = await open(key)
+    const rows = connection.collection('idempotency')
+    const kept = { 'answer.body': { $regex: String(first.body['contract_id']) } }
+    // As a hub left it that died while its clock was an hour ahead.
+    const held_until = new Date(clock.now() + HOUR_MS + 60_000)
+    await rows.updateOne(kept, { $unset: { answer: '' }, $set: { held_until } })
+    const second = await open(key)
+    expect([second.status, second.body]).to.deep.equal([201, first.body])
   })
 })

@@ -1,4 +1,4 @@
-import { hash, randomUUID } from 'node:crypto'
+import { createHmac, hash, type KeyObject, randomUUID } from 'node:crypto'
 import type { mongo } from 'mongoose'
 import { ParleyError } from '../../../../shared/protocol/index.ts'
 import type { Clock } from '../../../core/clock.ts'
@@ -15,6 +15,7 @@ export interface KeptAnswer {
 export interface IdempotencyDocument {
   /** Of the key, whose it is, and what it was used on. */
   _id: string
+  /** Under a key that the database does not have: a password in it must not be open to guesses that cost nothing. */
   payload: string
   /** Of the first try. What the request makes has its id from this moment, so that each try makes the same. */
   made_at: Date
@@ -31,13 +32,25 @@ export type Begun = { kind: 'go'; made_at_ms: number; held_by: string; again: bo
 const KEEP_MS = 24 * 3_600_000
 // Longer than a request may take, so that a hub which still works is not overtaken.
 const HOLD_MS = 60_000
+/** Of a hub whose clock is as far ahead as that; what is held for longer was taken before the clock was set back. */
+const MOST_AHEAD_MS = 60_000
 const ASK_AGAIN_MS = 1_000
 
 /** Which keys were used, for what, and what was answered: for 24 hours by the hub's clock, on all nodes, over restarts. */
-export function createIdempotencyStore({ collection, clock }: { collection: mongo.Collection<IdempotencyDocument>; clock: Clock }) {
+export function createIdempotencyStore({
+  collection,
+  clock,
+  payloadKey,
+}: {
+  collection: mongo.Collection<IdempotencyDocument>
+  clock: Clock
+  /** All hubs on the database have the same. */
+  payloadKey: KeyObject
+}) {
   /** Takes the key for this try, or says what was answered before. Throws KEY_REUSED and REQUEST_IN_FLIGHT. */
-  async function begin({ scope, payload }: { scope: string; payload: string }): Promise<Begun> {
+  async function begin({ scope, payload: text }: { scope: string; payload: string }): Promise<Begun> {
     const _id = hash('sha256', scope, 'base64url')
+    const payload = createHmac('sha256', payloadKey).update(text).digest('base64url')
     for (;;) {
       const now = clock.now()
       const mine = { held_by: randomUUID(), held_until: new Date(now + HOLD_MS) }
@@ -55,7 +68,8 @@ export function createIdempotencyStore({ collection, clock }: { collection: mong
       }
       if (known.payload !== payload) throw new ParleyError('KEY_REUSED', { header: 'Idempotency-Key' })
       if (known.answer !== undefined) return { kind: 'replay', answer: known.answer }
-      if (known.held_until.getTime() > now) throw new ParleyError('REQUEST_IN_FLIGHT', { retry_after_ms: ASK_AGAIN_MS })
+      const held_ms = known.held_until.getTime() - now
+      if (held_ms > 0 && held_ms <= HOLD_MS + MOST_AHEAD_MS) throw new ParleyError('REQUEST_IN_FLIGHT', { retry_after_ms: ASK_AGAIN_MS })
       const taken = await collection.updateOne(unchanged, { $set: mine })
       if (taken.modifiedCount === 1) return { ...begun, made_at_ms: known.made_at.getTime(), again: true }
     }

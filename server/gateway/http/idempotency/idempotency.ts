@@ -32,7 +32,7 @@ export function createIdempotency({
     const key = route.method === 'POST' && route.replay !== 'never' ? keyOf(asked.headers['idempotency-key']) : undefined
     if (key === undefined) return route.handle({ ...asked, new_id: uuidv7({ msecs: clock.now() }), again: false })
     const scope = canonicalJson([subjectOf(asked), route.method, asked.path, key])
-    const begun = await store.begin({ scope, payload: hash('sha256', canonicalJson([asked.query, asked.body ?? null]), 'base64url') })
+    const begun = await store.begin({ scope, payload: canonicalJson([asked.query, asked.body ?? null]) })
     if (begun.kind === 'replay') return replayOf(begun.answer)
     const new_id = uuidv7({ msecs: begun.made_at_ms, random: hash('sha256', `new id ${scope}`, 'buffer').subarray(0, 16) })
     try {
