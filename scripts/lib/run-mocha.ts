@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, globSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -67,6 +67,7 @@ function run({ project, args, countsFile }: { project: string; args: string[]; c
     let reported_at = 0
     let fault: string | null = null
     let isLeftOpen = false
+    let threads = ''
     const mocha = spawn(join(project, 'node_modules/.bin/mocha'), args, { cwd: project, stdio: ['ignore', 'inherit', 'inherit'] })
     // Whoever ends this run (a time limit, a CI) means mocha too; it takes its own processes with it.
     const pass = (signal: NodeJS.Signals) => void mocha.kill(signal)
@@ -75,6 +76,7 @@ function run({ project, args, countsFile }: { project: string; args: string[]; c
       if (reported_at === 0 && readReport(countsFile).ended) reported_at = Date.now()
       if (Date.now() - began > RUN_LIMIT_MS) fault = `mocha ran longer than ${RUN_LIMIT_MS / 60_000} minutes`
       isLeftOpen = reported_at !== 0 && Date.now() - reported_at > EXIT_LIMIT_MS
+      if (isLeftOpen && threads === '') threads = threadsOf(mocha.pid)
       if (fault !== null || isLeftOpen) mocha.kill('SIGKILL')
     }, POLL_MS)
     const end = (what: string | null) => {
@@ -84,17 +86,30 @@ function run({ project, args, countsFile }: { project: string; args: string[]; c
     }
     mocha.once('error', (error) => end(`mocha could not be started (${error.message})`))
     mocha.once('exit', (code, signal) => {
-      end(fault ?? (isLeftOpen ? leftFault(countsFile) : endFault({ countsFile, ending: signal ?? code })))
+      end(fault ?? (isLeftOpen ? leftFault(countsFile, threads) : endFault({ countsFile, ending: signal ?? code })))
     })
   })
 }
 
 /** What the tests left is their fault. A process that has nothing open, and hangs while it exits, is told of and ended. */
-function leftFault(countsFile: string): string | null {
+function leftFault(countsFile: string, threads: string): string | null {
   const { open } = readReport(countsFile)
   if (open.length > 0) return `the tests left something open, so mocha did not end: ${open.join(', ')}`
-  console.error('note: mocha had nothing open behind its report and did not exit, so it was ended')
+  console.error(`note: mocha had nothing open behind its report and did not exit, so it was ended; its threads: ${threads}`)
   return null
+}
+
+/** The threads of a process and where in the kernel each waits, to tell which library keeps it: `2 libuv-worker in futex_do_wait`. */
+function threadsOf(pid: number | undefined): string {
+  try {
+    const folder = `/proc/${pid}/task`
+    const said = (thread: string, what: string) => readFileSync(join(folder, thread, what), 'utf8').trim()
+    const threads = readdirSync(folder).map((thread) => `${said(thread, 'comm')} in ${said(thread, 'wchan')}`)
+    return [...Map.groupBy(threads, (one) => one)].map(([one, all]) => `${all.length} ${one}`).join(', ')
+  } catch {
+    // Only Linux says so, and not of a process that has just ended.
+    return 'unknown'
+  }
 }
 
 function endFault({ countsFile, ending }: { countsFile: string; ending: string | number | null }): string | null {
