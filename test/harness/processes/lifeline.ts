@@ -13,8 +13,10 @@ export function throwLifeline(): void {
   createServer((line) => line.unref().on('error', () => undefined))
     .listen(path)
     .unref()
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  process.once('exit', () => removeQuietly(folder))
   process.env['PARLEY_TEST_LIFELINE'] = path
+  // A hub's start is mostly the compiling of its files: the first process that ends leaves it to the others of this run.
+  process.env['NODE_COMPILE_CACHE'] = join(folder, 'compiled')
   const preload = `--import=${new URL('die-with-parent.mjs', import.meta.url).href}`
   const given = process.env['NODE_OPTIONS'] ?? ''
   if (!given.includes(preload)) process.env['NODE_OPTIONS'] = `${given} ${preload}`.trim()
@@ -22,6 +24,16 @@ export function throwLifeline(): void {
 
 /** For a child whose environment a test writes itself. */
 export function lifeline(): Record<string, string> {
-  const { PARLEY_TEST_LIFELINE: path, NODE_OPTIONS: options } = process.env
-  return path === undefined || options === undefined ? {} : { PARLEY_TEST_LIFELINE: path, NODE_OPTIONS: options }
+  const { PARLEY_TEST_LIFELINE, NODE_OPTIONS, NODE_COMPILE_CACHE } = process.env
+  if (PARLEY_TEST_LIFELINE === undefined || NODE_OPTIONS === undefined) return {}
+  return { PARLEY_TEST_LIFELINE, NODE_OPTIONS, ...(NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE }) }
+}
+
+/** A child that ends at the same time may still write what it compiled. */
+function removeQuietly(folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
+  } catch {
+    // It lies in the temporary folder, which the system empties.
+  }
 }
