@@ -1,14 +1,14 @@
-import { type EventDraft, type EventType, isAuditType, type LogDraft } from '../shared/protocol/index.ts'
+import { type EventDraft, isAuditType, type LogDraft } from '../shared/protocol/index.ts'
 import { byOf } from './core/access/principal.ts'
 import { facetsOfAudit, facetsOfRoom } from './core/words/facets.ts'
 import type { Annotate } from './pipeline/log/batch.ts'
 import { contractOf } from './pipeline/log/record.ts'
 
 /** What a stored event carries beside its text: who may read it, what finds it, and whether a reactor waits for it. */
-export function annotate(hasReactor: (type: EventType) => boolean): Annotate {
+export function annotate(hasReactor: (draft: EventDraft) => boolean): Annotate {
   return (draft, { actor, room, stream }) => {
     if (!isOfRoom(draft)) return { audience: 'staff', facets: facetsOfAudit(draft) }
-    const pending = hasReactor(draft.type) ? { pending: ['react'] } : {}
+    const pending = hasReactor(draft) ? { pending: ['react'] } : {}
     // By far the most events: nothing more is derived of them.
     if (draft.type === 'message.posted') return { audience: draft.data.visibility, ...pending }
     const call_id = 'call_id' in draft.data ? draft.data.call_id : undefined

@@ -17,7 +17,7 @@ import type { Meter } from './gateway/meter.ts'
 import type { CredentialCut } from './gateway/socket/credential-cut.ts'
 import { listenToPeers } from './listen-to-peers.ts'
 import { type Background, createBackground } from './pipeline/background/background.ts'
-import { createReactors, mergeReactors, type ReactorTable } from './pipeline/background/reactors.ts'
+import { createReactors, mergeReactors, type ReactorTable, reactionsTo } from './pipeline/background/reactors.ts'
 import type { DeadLetter } from './pipeline/background/retry.ts'
 import { createTimers, type TimerFrame } from './pipeline/background/timers.ts'
 import type { CommandTable, Payload, RecordedCommand } from './pipeline/command.ts'
@@ -85,7 +85,7 @@ export async function composeFeatures(deps: FeatureDeps) {
   const log = createLog({
     ...{ store, clock, epoch, onTrouble },
     snapshots: createSnapshotStore(connection),
-    annotate: annotate((type) => reactorTable[type] !== undefined),
+    annotate: annotate((draft) => reactionsTo(reactorTable, draft).length > 0),
     onRepair: meter.repair,
     isFollowed: (stream) => !isAuditStream(stream) && deps.hasAudience(audienceOf.ephemeral(contractOf(stream))),
     publish: (stream, news) => {

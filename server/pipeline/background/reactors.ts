@@ -1,17 +1,34 @@
-import type { EventType } from '../../../shared/protocol/index.ts'
+import type { EventType, LogDraft } from '../../../shared/protocol/index.ts'
 import type { Clock } from '../../core/clock.ts'
 import { type EventDocument, type EventStore, eventId, type StoredEvent, toStored } from '../store/event-store.ts'
 import { type DeadLetter, isFree, LONGEST_WAIT_MS, MOST_ATTEMPTS, reasonOf, waitAfter, willPass } from './retry.ts'
 
 /** Does what follows from an event. At least once, so idempotent by stream and seq; its outcome comes back as a frame. */
 export type React = (stream: string, stored: StoredEvent) => Promise<void>
-export type ReactorTable = Partial<Record<EventType, readonly React[]>>
+/** Where only some events of a type have a consequence: the others are not even marked, which saves taking the mark away. */
+export interface ReactToSome {
+  react: React
+  concerns(draft: LogDraft): boolean
+}
+export type ReactorTable = Partial<Record<EventType, readonly (React | ReactToSome)[]>>
+
+const NONE: readonly React[] = []
+
+/** What follows from the event, in its order. */
+export function reactionsTo(table: ReactorTable, draft: LogDraft): readonly React[] {
+  // The cast holds: what is not of a room has no row.
+  const reactors = table[draft.type as EventType]
+  if (reactors === undefined) return NONE
+  return reactors.flatMap((one) => (typeof one === 'function' ? one : one.concerns(draft) ? one.react : []))
+}
 
 const SWEEP_EVERY_MS = 5_000
 /** How long a node has for an event that it took up before another may. */
 const LEASE_MS = 30_000
 const MOST_AT_ONCE = 100
 const MOST_COUNTED = 10_000
+/** For others that are done soon after: nobody waits for the mark to go, and after a crash it is done again at worst. */
+const CROSSED_OFF_WITHIN_MS = 20
 
 /**
  * An event that concerns a reactor is stored with `pending`, which is unset when all of them are done; so nothing is forgotten by a
@@ -42,7 +59,7 @@ export function createReactors({
 
   /** For what this node has just written. */
   function takeUp(stream: string, own: readonly StoredEvent[]): void {
-    for (const stored of own) if (table()[stored.event.type] !== undefined) void begin(stream, stored, 0)
+    for (const stored of own) if (reactionsTo(table(), stored.event).length > 0) void begin(stream, stored, 0)
   }
 
   function begin(stream: string, stored: StoredEvent, attempts: number): Promise<void> {
@@ -54,7 +71,7 @@ export function createReactors({
 
   async function react(_id: string, stream: string, { stored, attempts }: { stored: StoredEvent; attempts: number }): Promise<void> {
     try {
-      for (const one of table()[stored.event.type] ?? []) await one(stream, stored)
+      for (const one of reactionsTo(table(), stored.event)) await one(stream, stored)
       finished.push(_id)
       flushing ??= clearFinished()
       await flushing
@@ -65,10 +82,10 @@ export function createReactors({
     }
   }
 
-  /** One write for all that finished in the same turn. */
+  /** One write for all that finished in a short while. A real one even under a hand-moved clock: it is the database's pace. */
   async function clearFinished(): Promise<void> {
     try {
-      await new Promise(setImmediate)
+      await new Promise((resolve) => setTimeout(resolve, CROSSED_OFF_WITHIN_MS))
       while (finished.length > 0) {
         const ids = finished.splice(0)
         await store.collection.updateMany({ _id: { $in: ids } }, { $unset: { pending: '', react_until: '', react_attempts: '' } })

@@ -53,18 +53,21 @@ describe('what a call costs the database', () => {
     await until('nothing is pending', async () => (await pending.countDocuments({ pending: { $exists: true } })) === 0)
   }
 
-  it('[COST-1] a call is twelve commands, from the frame to the last timer', async () => {
+  it('[COST-1] a call is ten commands at most, from the frame to the last timer', async () => {
     await call('first')
     await settled()
     counter.taken()
     await call('second')
     await settled()
     const counts = Object.fromEntries([...Map.groupBy(counter.taken(), (one) => one)].map(([name, all]) => [name, all.length]))
-    expect(counts).to.deep.equal({
-      // Asked for, started, ended: each a commit, what follows from it, and that it was done.
-      ...{ 'insert events': 3, 'update events': 3 },
-      // Its deadline, and what happens should its session go; taken away together.
-      ...{ 'update timers': 2, 'delete timers': 1 },
+    const { 'update events': crossed_off, ...others } = counts
+    // What follows from its beginning and from its end is done: crossed off together, where the call was short. Nothing follows from its start.
+    expect(crossed_off).to.be.within(1, 2)
+    expect(others).to.deep.equal({
+      // Asked for, started, ended.
+      'insert events': 3,
+      // Its deadline, and what happens should its session go: set together, and taken away together.
+      ...{ 'update timers': 1, 'delete timers': 1 },
       // What another node may have changed: the agent's tools, its sessions, a stream of the call.
       ...{ 'find tool_sets': 1, 'find agent_sessions': 1, 'find stream_parts': 1 },
     })

@@ -112,6 +112,30 @@ describe('calls: sessions', () => {
     second.close()
   })
 
+  it('[CALL-8] also one that waited longer than that before it was started', async () => {
+    const asked_ms = stage.clock.now()
+    const call_id = await ask()
+    await sentTo(first, call_id)
+    stage.clock.advance(30_000)
+    await first.must('agent.heartbeat', {})
+    stage.clock.advance(20_000)
+    const database = await openDatabaseOf(stage.hub)
+    const timers = database.collection<{ _id: string; due_at: Date }>('timers')
+    const due_ms = async () => (await timers.findOne({ _id: `abandon:${call_id}` }))?.due_at.getTime() ?? 0
+    await until('it was looked at while nobody had it', async () => (await due_ms()) >= asked_ms + 90_000)
+    await first.must('agent.tool.stream', { call_id, seq: 1, chunk: 'half' })
+    stage.clock.advance(5_000)
+    const lost_ms = stage.clock.now()
+    await cut(first)
+    await until('its session is waited for', async () => (await due_ms()) >= lost_ms + 45_000)
+    await database.close()
+    stage.clock.advance(44_000)
+    await advanceUntil(stage.clock, 'it is abandoned', async () => (await typesOf(call_id)).length === 3, 100)
+    const ended = (await ofCall(call_id))[2]
+    expect(ended).to.include({ type: 'call.abandoned' })
+    expect(Date.parse((ended as unknown as { at: string }).at) - lost_ms).to.be.within(45_000, 60_000)
+  })
+
   it('[CALL-9] a session that comes back in time goes on with its calls; a foreign one cannot be taken up', async () => {
     const call_id = await ask()
     await sentTo(first, call_id)

@@ -1,4 +1,4 @@
-import type { CallView, EventType, Limits, RecordedEvent } from '../../../../shared/protocol/index.ts'
+import type { CallView, EventType, Limits, LogDraft, RecordedEvent } from '../../../../shared/protocol/index.ts'
 import type { Clock } from '../../../core/clock.ts'
 import type { ReactorTable } from '../../../pipeline/background/reactors.ts'
 import type { Timers } from '../../../pipeline/background/timers.ts'
@@ -42,7 +42,12 @@ export function createCallReactor({ log, timers, clock, limits, dispatch, cancel
     switch (event.type) {
       case 'call.requested': {
         const { call_id, deadline } = event.data
-        await armTimeout(contract_id, agent_id, { call_id, deadline })
+        const due_ms = clock.now() + limits.abandon_after_ms
+        // Beside its deadline, in one write: it is looked at from now on whether who has it is still there.
+        await Promise.all([
+          armTimeout(contract_id, agent_id, { call_id, deadline }),
+          timers.arm({ id: `abandon:${call_id}`, due_ms, agent_id, frame: { type: 'call.abandon', contract_id, call_id } }),
+        ])
         // As it stands now: by the time a crash is made good, it may have ended.
         const call = await settleIfOver(stream, call_id)
         // Who took it up may have less time than was asked for: a second try of this must not give it back.
@@ -53,8 +58,6 @@ export function createCallReactor({ log, timers, clock, limits, dispatch, cancel
       case 'call.started': {
         const { call_id, deadline } = event.data
         if (deadline !== undefined) await armTimeout(contract_id, agent_id, { call_id, deadline })
-        const due_ms = clock.now() + limits.abandon_after_ms
-        await timers.arm({ id: `abandon:${call_id}`, due_ms, agent_id, frame: { type: 'call.abandon', contract_id, call_id } })
         await settleIfOver(stream, call_id)
         return
       }
@@ -112,6 +115,7 @@ export function createCallReactor({ log, timers, clock, limits, dispatch, cancel
     await timers.disarm([`timeout:${call_id}`, `cancel:${call_id}`, `abandon:${call_id}`])
   }
 
-  const types = ['call.requested', 'call.started', 'call.cancel_requested', 'contract.ended', ...terminals] as const
-  return Object.fromEntries(types.map((type) => [type, [react]]))
+  const types = ['call.requested', 'call.cancel_requested', 'contract.ended', ...terminals] as const
+  const isNarrowed = ({ type, data }: LogDraft) => type === 'call.started' && data.deadline !== undefined
+  return { ...Object.fromEntries(types.map((type) => [type, [react]])), 'call.started': [{ react, concerns: isNarrowed }] }
 }

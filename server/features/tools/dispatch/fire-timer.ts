@@ -37,7 +37,9 @@ export function createFireTimer({ record, calls, log, clock, limits, heldAt }: F
   async function abandonUnlessHeld(frame: Extract<TimerFrame, { type: 'call.abandon' }>): Promise<Fired> {
     const { room } = await log.refresh(streamOf(frame.contract_id))
     const call = room.calls.find(({ call_id }) => call_id === frame.call_id)
-    if (call?.session_id === undefined) return { done: true }
+    if (call === undefined) return { done: true }
+    // Nobody has it yet.
+    if (call.session_id === undefined) return { due_ms: clock.now() + limits.abandon_after_ms }
     const agent_id = room.contract?.provider_id ?? ''
     const due_ms = (await heldAt(agent_id, call.session_id)) + limits.abandon_after_ms
     if (due_ms > clock.now()) return { due_ms }
