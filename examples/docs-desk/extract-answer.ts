@@ -17,6 +17,10 @@ const IN_HEADING = 0.4
 const kinds = { text: 1, heading: 0.25, code: 0.5 }
 /** A question in the files is hardly the answer to another. */
 const AS_QUESTION = 0.4
+/** A row of names and shapes shows, like code, and does not tell. */
+const AS_CODE = 0.4
+/** A row of a glossary whose word is all that is asked about. */
+const AS_DEFINITION = 1.6
 const USUAL_TERMS = 14
 
 export const NOTHING_FOUND = 'I found nothing about that in the files.'
@@ -50,7 +54,7 @@ interface Question {
   best: number
 }
 
-function candidatesOf({ passage, score, terms: hitTerms }: Hit, { asked, weightOf, best }: Question): Candidate[] {
+function candidatesOf({ passage, weight, score, terms: hitTerms }: Hit, { asked, weightOf, best }: Question): Candidate[] {
   const wanted = new Set(hitTerms)
   const inHeading = new Set(termsOf(passage.heading))
   const weigh = (term: string) => weightOf(term) * (asked.has(term) ? 1 : NEAR)
@@ -65,10 +69,23 @@ function candidatesOf({ passage, score, terms: hitTerms }: Hit, { asked, weightO
     const text = (lines[sentence.line - first_line] ?? '').trim().slice(0, MOST_UNITS)
     // Among sentences that meet the same words the shorter one says it plainer, and the one in the better passage says more of it.
     const brevity = 1 / (0.7 + 0.3 * (Math.max(terms.size, 4) / USUAL_TERMS))
-    const factor = kinds[passage.kind] * (/[?？]$/.test(sentence.text) ? AS_QUESTION : 1) * brevity * (0.8 + (0.2 * score) / best)
+    const factor = kinds[passage.kind] * weight * mannerOf(sentence.text, asked) * brevity * (0.8 + (0.2 * score) / best)
     const own = [...met.keys()].some((term) => terms.has(term))
     return { ...sentence, citation: { file, line: sentence.line, text }, met: own ? met : new Map(), terms, factor }
   })
+}
+
+/** How far the way in which a sentence is written lets it be an answer. */
+function mannerOf(text: string, asked: ReadonlySet<string>): number {
+  const [head = '', ...cells] = text.split(' · ')
+  const subject = cells.length === 0 ? [] : termsOf(head)
+  const isDefinition = subject.length > 0 && subject.length === asked.size && subject.every((term) => asked.has(term))
+  return (/[?？]$/.test(text) ? AS_QUESTION : 1) * (isMostlyCode(text) ? AS_CODE : 1) * (isDefinition ? AS_DEFINITION : 1)
+}
+
+function isMostlyCode(text: string): boolean {
+  const code = [...text.matchAll(/`[^`]*`/g)].reduce((sum, [part]) => sum + part.length, 0)
+  return code > text.length / 2
 }
 
 /** Greedily, each time the sentence that adds most: what is said already counts little again. */

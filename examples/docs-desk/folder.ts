@@ -26,13 +26,15 @@ export interface FoundFile {
 export interface Folder {
   root: string
   only: readonly string[] | undefined
+  /** Whether it is kept for checking rather than for reading. */
+  isReference(file: string): boolean
   /** Every file that might be read, in order of name. */
   list(): Promise<FoundFile[]>
   /** The file's lines. Refuses what is outside, hidden, a link, not text or too large. */
   lines(file: string): Promise<string[]>
 }
 
-export async function openFolder({ root: given, only }: FolderSettings): Promise<Folder> {
+export async function openFolder({ root: given, only, reference }: FolderSettings): Promise<Folder> {
   const isFolder = await stat(given).then(
     (found) => found.isDirectory(),
     () => false,
@@ -42,6 +44,7 @@ export async function openFolder({ root: given, only }: FolderSettings): Promise
   return {
     root,
     only,
+    isReference: (file) => reference.some((one) => file === one || file.startsWith(`${one}/`)),
     list: async () => {
       const found: FoundFile[] = []
       for (const name of only ?? (await namesIn(root))) await collect(root, name, found)

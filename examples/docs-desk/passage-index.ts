@@ -5,8 +5,13 @@ import { logLine } from './log-line.ts'
 import { type Passage, passagesOf } from './passages.ts'
 import { termsOf } from './terms.ts'
 
+/** Of a file that is kept for checking: it says the same in fewer words, or what nobody asks. */
+const AS_REFERENCE = 0.5
+
 export interface Hit {
   passage: Passage
+  /** How much of a place its file gives it: 1, or less. */
+  weight: number
   score: number
   /** The words of the passage that met the query, as `termsOf` gives them. */
   terms: string[]
@@ -113,10 +118,13 @@ export function createPassageIndex(folder: Folder): PassageIndex {
       await refresh()
       const terms = [...new Set(termsOf(query))].slice(0, MOST_QUERY_TERMS)
       const found = terms.length === 0 ? [] : engine.search(terms.join(' '))
-      return found.slice(0, limit).flatMap(({ id, score, terms: met }) => {
+      const hits = found.flatMap(({ id, score, terms: met }) => {
         const passage = passages.get(id)
-        return passage === undefined ? [] : [{ passage, score, terms: met }]
+        if (passage === undefined) return []
+        const weight = folder.isReference(passage.file) ? AS_REFERENCE : 1
+        return [{ passage, weight, score: score * weight, terms: met }]
       })
+      return hits.toSorted((a, b) => b.score - a.score).slice(0, limit)
     },
   }
 }

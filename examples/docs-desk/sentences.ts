@@ -10,6 +10,7 @@ export interface Sentence {
 const segmenter = new Intl.Segmenter('en', { granularity: 'sentence' })
 const LIST_MARK = /^\s*(?:>\s*)*(?:(?:[-*+•]|\d{1,3}[.)])\s+(?:\[[ xX]\]\s+)?)?/
 const STARTS_ANEW = /^\s*(?:>\s*)*(?:[-*+•]|\d{1,3}[.)])\s+|^\s*\|/
+const TABLE_RULE = /^\s*\|[\s|:-]+$/
 const RULE = /^[\s|:=+*_-]+$/
 /** A full stop after these does not end a sentence. */
 const ABBREVIATION = /(?:^|[\s(])(?:e\.g|i\.e|etc|vs|cf|al|approx|no|nr|fig|dr|mr|mrs|ms|st|z\.b|d\.h|u\.a|bzw|\p{L})\.\s*$/iu
@@ -28,6 +29,8 @@ interface Block {
 function blocksOf({ kind, lines, first_line }: Passage): Block[] {
   const blocks: Block[] = []
   for (const [index, raw] of lines.entries()) {
+    // The names of a table's columns say nothing by themselves.
+    if (TABLE_RULE.test(raw)) blocks.pop()
     if (RULE.test(raw)) continue
     const clean = kind === 'code' ? raw.trim() : withoutMarks(raw)
     const before = blocks.at(-1)

@@ -12,6 +12,8 @@ export interface FolderSettings {
   root: string
   /** The files and folders of the root that count; undefined = all. */
   only: readonly string[] | undefined
+  /** Files and folders that are kept for checking rather than for reading: what others say on a subject comes before them. */
+  reference: readonly string[]
 }
 
 export interface Settings {
@@ -48,7 +50,8 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
 }
 
 function folderOf(given: string | undefined): FolderSettings {
-  return given === undefined ? { root: repository, only: ['README.md', 'docs'] } : { root: resolve(given), only: undefined }
+  if (given !== undefined) return { root: resolve(given), only: undefined, reference: [] }
+  return { root: repository, only: ['README.md', 'docs'], reference: ['docs/SPEC.md', 'docs/adr'] }
 }
 
 function modelOf(env: NodeJS.ProcessEnv, faults: string[]): ModelSettings | undefined {
