@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { openContract, signUp } from '../../harness/people.ts'
+import { openContract, registerAgent, signUp } from '../../harness/people.ts'
 import { openRoom, speaker, until } from './console-world.ts'
 import { useConsole } from './use-console.ts'
 
@@ -29,6 +29,23 @@ describe('console: the list of rooms', () => {
       () => page.locator('.list-row').count(),
       (count) => count === 3,
     )
+  })
+
+  it('[CON-37] who has one room is led into it, with what its agent is for; who has two chooses', async () => {
+    const ada = await signUp(world.hub, ['requester'], 'Ada')
+    const provider = await registerAgent(world.hub, 'Scribe')
+    const { contract_id } = await openContract(world.hub, { requester: ada, provider })
+    const { page } = await world.signedIn({ user: ada, viewport: { width: 360, height: 740 } })
+    await page.getByText('Scribe is an agent and works there for you').waitFor()
+    await page
+      .getByRole('main')
+      .getByRole('link', { name: /^Open “/ })
+      .click()
+    await page.waitForURL(`**/app/rooms/${contract_id}`)
+    await openContract(world.hub, { requester: ada })
+    await page.setViewportSize({ width: 1280, height: 800 })
+    await page.goto(`${world.hub.url}/app/rooms`)
+    await page.getByText('Choose a room to see what happens in it.').waitFor()
   })
 
   it('[CON-10] the room where something happens comes first, but not while one is about to choose', async () => {

@@ -34,6 +34,14 @@ describe('console: sign-in', () => {
     await page.getByText('No rooms yet.').waitFor()
   })
 
+  it('[CON-37] an admin of a hub without a room is told how to come by one, on narrow screens too', async () => {
+    const { page } = await world.signedIn()
+    await page.getByRole('heading', { name: 'Begin with an agent' }).waitFor()
+    await page.setViewportSize({ width: 360, height: 740 })
+    await page.getByRole('main').getByRole('link', { name: 'Agents' }).click()
+    await page.waitForURL('**/app/agents')
+  })
+
   it('[CON-2] who is not signed in is told how to, on every page', async () => {
     const { page } = await world.openPage()
     for (const path of ['/', '/app/rooms', '/app/rooms/01890a5d-ac96-774b-bcce-b302099a8057', '/app/sign-in']) {

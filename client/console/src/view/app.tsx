@@ -10,6 +10,7 @@ import { SetPassword, SpentPasswordLink } from './account/set-password.tsx'
 import { SignIn } from './account/sign-in.tsx'
 import { SignedOut } from './account/signed-out.tsx'
 import { ConnectionStrip } from './connection-strip.tsx'
+import { firstStep, NoRoomOpen } from './first-steps.tsx'
 import { LazyManagePage } from './manage/lazy-manage-page.tsx'
 import { RoomPage } from './room/room-page.tsx'
 import { RoomList } from './room-list.tsx'
@@ -89,8 +90,10 @@ function Pane({ room }: { room: string | undefined }) {
   const at = route.value
   if (at.page === 'account' || at.page === 'people' || at.page === 'agents' || at.page === 'agent') return <LazyManagePage route={at} />
   const isUnknown = at.page === 'unknown'
+  const step = isUnknown ? undefined : firstStep()
   return (
-    <main class="room room-none" id="page" tabIndex={-1}>
+    // Where there is no place beside the list, a first step stands below it.
+    <main class={`room room-none ${step === undefined ? '' : 'is-first'}`} id="page" tabIndex={-1}>
       {isUnknown ? (
         <>
           <h1>There is no such page</h1>
@@ -99,7 +102,7 @@ function Pane({ room }: { room: string | undefined }) {
           </p>
         </>
       ) : (
-        <p>{contracts.value.total === 0 ? 'What happens in a room is shown here.' : 'Choose a room to see what happens in it.'}</p>
+        <NoRoomOpen step={step} />
       )}
     </main>
   )
