@@ -149,6 +149,41 @@ export function featureStoreSuite(name: string, databaseUri: () => Promise<strin
       expect((await other.read('audit:1', 0, 10)).map(({ seq }) => seq)).to.deep.equal([208])
       expect(await other.read('contract:a', 0, 10)).to.deep.equal([204, 208].map((seq) => checkpointIn(rows, 'contract:a', seq)))
     })
+
+    it('[STORE-8] a hub that was slow over a piece of that walk, and lost its lease, does not send the walk back', async () => {
+      const models = createAuditModels(connection)
+      const keys = createCheckpointKeys(SECRET)
+      for (const collection of [models.checkpoints, models.sweeps]) await collection.deleteMany({})
+      const at = (minutes: number) => new Date(clock.now() - 3 * DAY_MS - (clock.now() % DAY_MS) + minutes * MINUTE_MS).toISOString()
+      const rows = Array.from({ length: 12 }, (_, place) => {
+        return keys.sign({ stream: 'audit:1', seq: place + 1, chain: String(place).padStart(64, '0'), at: at(place) })
+      })
+      await models.checkpoints.insertMany(rows.map((row) => ({ _id: eventId(row.stream, row.seq), ...row })))
+      const [waits, go] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+      const checkpoints = new Proxy(models.checkpoints, {
+        get(target, name) {
+          if (name !== 'deleteMany') return Reflect.get(target, name).bind?.(target)
+          return async (...given: Parameters<typeof target.deleteMany>) => {
+            waits.resolve()
+            await go.promise
+            return target.deleteMany(...given)
+          }
+        },
+      })
+      const hub = (slow: boolean) =>
+        createThinCheckpoints({ models: slow ? { ...models, checkpoints } : models, isSigned: keys.isSigned, clock, onTrouble, page: 3 })
+      const slow = hub(true).sweep()
+      await waits.promise
+      expect(await hub(false).sweep(), 'the lease holds').to.equal(false)
+      clock.advance(2 * MINUTE_MS)
+      for (let left = true; left; ) left = await hub(false).sweep()
+      const walked = await models.sweeps.findOne({})
+      expect(walked).to.include({ after: '' }).and.have.property('next_at')
+      go.resolve()
+      await slow
+      expect(await models.sweeps.findOne({})).to.deep.equal(walked)
+      expect((await models.checkpoints.find({}).toArray()).map(({ seq }) => seq)).to.deep.equal([12])
+    })
   })
 }
 
