@@ -13,6 +13,8 @@ const SETTLED_MS = 60_000
 /** As a rule it is there at once: between two thorough looks only so much is read again. */
 const QUICK_MS = 2_000
 const READ_AT_ONCE = 500
+/** Of the rooms' events a reader who begins has so many in mind; what came before them is behind him, and what is late from then is found by a search. */
+const MOST_BEHIND = 10_000
 const LAST_SEQ = 999_999_999_999
 const FIRST_ROOM = 'contract:'
 
@@ -41,10 +43,12 @@ export function createTrailReader({
   store: { collection, head, headsById },
   models,
   clock,
+  most_behind = MOST_BEHIND,
 }: {
   store: EventStore
   models: Pick<AuditModels, 'streams'>
   clock: Clock
+  most_behind?: number
 }) {
   const majority = { readConcern: { level: 'majority' as const } }
 
@@ -59,13 +63,26 @@ export function createTrailReader({
 
   /** Behind all that is there. */
   async function here(facets: readonly string[]): Promise<TrailPlace> {
-    const from_ms = Math.max(clock.now() - SETTLED_MS, 0)
     const heads = await Promise.all((await streamNames()).map(async (name) => [name, await head(name)] as const))
-    const rows = await roomRows(facets, from_ms).toArray()
     return {
       streams: new Map(heads.flatMap(([name, there]) => (there === undefined ? [] : [[name, there]]))),
-      ...{ from_ms, seen: new Map(rows.map(({ _id, at }) => [_id, at.getTime()])) },
+      ...(await behindRooms(facets)),
     }
+  }
+
+  /** What was recorded last in the rooms, newest first and page by page; of more than is kept in mind only where that begins. */
+  async function behindRooms(facets: readonly string[]): Promise<Pick<TrailPlace, 'from_ms' | 'seen'>> {
+    const now = clock.now()
+    const from_ms = Math.max(now - SETTLED_MS, 0)
+    const seen = new Map<string, number>()
+    const newest = roomRows(facets, from_ms, -1)
+      .limit(most_behind + 1)
+      .batchSize(READ_AT_ONCE)
+    for await (const { _id, at } of newest) {
+      if (seen.size === most_behind) return fromMoment(seen, Math.min(at.getTime() + 1, now))
+      seen.set(_id, at.getTime())
+    }
+    return { from_ms, seen }
   }
 
   /** Whether the log is still the one in which the place was; it is another after a backup was restored. */
@@ -134,10 +151,10 @@ export function createTrailReader({
   }
 
   /** Only what tells them apart: most of them were read before, and their texts may be long. */
-  function roomRows(facets: readonly string[], from_ms: number) {
+  function roomRows(facets: readonly string[], from_ms: number, order: 1 | -1 = 1) {
     return collection
       .find({ ...withFacets(facets), at: { $gte: new Date(from_ms) }, _id: { $gte: FIRST_ROOM } }, { ...majority, projection: { at: 1 } })
-      .sort({ at: 1, _id: 1 })
+      .sort({ at: order, _id: order })
   }
 
   async function rowsOf(ids: string[]): Promise<TrailRow[]> {
@@ -145,6 +162,10 @@ export function createTrailReader({
   }
 
   return { here, isOfTheLog, next }
+}
+
+function fromMoment(seen: ReadonlyMap<string, number>, from_ms: number): Pick<TrailPlace, 'from_ms' | 'seen'> {
+  return { from_ms, seen: new Map([...seen].filter(([, at_ms]) => at_ms >= from_ms)) }
 }
 
 export type TrailReader = ReturnType<typeof createTrailReader>
