@@ -11,7 +11,7 @@ import { createEngine } from '../../server/database/embedded/engine.ts'
 import { openStorage } from '../../server/database/embedded/storage/storage.ts'
 import { sweepExpired } from '../../server/database/embedded/storage/ttl.ts'
 import { createEmbeddedServer } from '../../server/database/embedded/wire/server.ts'
-import { document, filter, update } from './differential.arbitraries.ts'
+import { document, filter, update } from './store/differential.arbitraries.ts'
 import { startTestServer, type TestServer, temporaryDirectory } from './test-server.ts'
 
 type Row = Document & { _id: number }

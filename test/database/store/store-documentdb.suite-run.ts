@@ -1,6 +1,6 @@
+import { startTestServer, type TestServer } from '../test-server.ts'
 import { differentialSuite } from './differential.suite.ts'
 import { storeSuite } from './store.suite.ts'
-import { startTestServer, type TestServer } from './test-server.ts'
 
 /** Not part of `npm test`: MONGODB_URI=… npx mocha --no-config --timeout 60000 test/database/store-documentdb.suite-run.ts */
 const uri = process.env['MONGODB_URI']

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { MongoClient } from 'mongodb'
+import { startTestServer, type TestServer } from '../test-server.ts'
 import { storeSuite } from './store.suite.ts'
-import { startTestServer, type TestServer } from './test-server.ts'
 
 describe('embedded database', () => {
   let server: TestServer

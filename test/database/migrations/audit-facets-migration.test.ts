@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { expect } from 'chai'
 import type { Connection } from 'mongoose'
-import { connectDatabase } from '../../server/database/connect.ts'
-import { migrate } from '../../server/database/migrate.ts'
-import { testDatabase } from '../harness/hub.ts'
-import { setStage } from '../scenarios/stage.ts'
+import { connectDatabase } from '../../../server/database/connect.ts'
+import { migrate } from '../../../server/database/migrate.ts'
+import { testDatabase } from '../../harness/hub.ts'
+import { setStage } from '../../scenarios/stage.ts'
 
 const NAME = '0004-audit-facets'
 /** More than it takes at once. */

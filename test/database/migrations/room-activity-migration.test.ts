@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { expect } from 'chai'
 import type { Connection } from 'mongoose'
-import { connectDatabase } from '../../server/database/connect.ts'
-import { migrate } from '../../server/database/migrate.ts'
-import { testDatabase } from '../harness/hub.ts'
+import { connectDatabase } from '../../../server/database/connect.ts'
+import { migrate } from '../../../server/database/migrate.ts'
+import { testDatabase } from '../../harness/hub.ts'
 
 const NAME = '0009-room-activity'
 
