@@ -4,7 +4,7 @@ import type { Connection } from 'mongoose'
 import { isOutOfReach } from '../../server/core/out-of-reach.ts'
 import { connectDatabase } from '../../server/database/connect.ts'
 import { testDatabase } from '../harness/hub.ts'
-import { createDatabaseProxy, type DatabaseProxy } from '../pipeline/database-proxy.ts'
+import { createDatabaseProxy, type DatabaseProxy } from '../pipeline/log/database-proxy.ts'
 
 const PING_MS = 2_000
 

@@ -5,7 +5,7 @@ import type { RecordedCommand } from '../../server/pipeline/command.ts'
 import type { Log } from '../../server/pipeline/log/log.ts'
 import { contractOf, createRecord } from '../../server/pipeline/log/record.ts'
 import type { Session } from '../../server/pipeline/session.ts'
-import { bodiesOf, outcomeOf, person, useRig } from './log-rig.ts'
+import { bodiesOf, outcomeOf, person, useRig } from './log/log-rig.ts'
 
 describe('what a connection had sent before it was ended', () => {
   const rig = useRig()

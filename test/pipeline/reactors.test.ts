@@ -3,7 +3,7 @@ import { createReactors, type React } from '../../server/pipeline/background/rea
 import { MOST_ATTEMPTS } from '../../server/pipeline/background/retry.ts'
 import { ParleyError } from '../../shared/protocol/index.ts'
 import { createManualClock, type ManualClock } from '../harness/clock.ts'
-import { createRig, type Rig, say } from './log-rig.ts'
+import { createRig, type Rig, say } from './log/log-rig.ts'
 
 const HOUR_MS = 3_600_000
 

@@ -4,7 +4,7 @@ import { createManualClock, type ManualClock } from '../harness/clock.ts'
 import { startHub, type TestHub } from '../harness/hub.ts'
 import { api, type Client, connectAs, openContract, type Person, signUp } from '../harness/people.ts'
 import { freePort, type HubProcess, startHubProcess } from '../harness/processes/hub-process.ts'
-import { createDatabaseProxy, type DatabaseProxy } from '../pipeline/database-proxy.ts'
+import { createDatabaseProxy, type DatabaseProxy } from '../pipeline/log/database-proxy.ts'
 import { advanceUntil, codeOf, openDatabaseOf, readLog, until } from './stage.ts'
 
 // A hub that was started again looks in real time, after five seconds, and this machine may be slow.

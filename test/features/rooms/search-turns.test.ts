@@ -4,7 +4,7 @@ import { createSearchRoom } from '../../../server/features/rooms/search/search-r
 import { createWordBlocks } from '../../../server/features/rooms/search/word-blocks.ts'
 import type { StoredEvent } from '../../../server/pipeline/store/event-store.ts'
 import { createFairTurns } from '../../../server/pipeline/store/fair-turns.ts'
-import { say, useRig } from '../../pipeline/log-rig.ts'
+import { say, useRig } from '../../pipeline/log/log-rig.ts'
 
 const LONG = 'né 漢字かな交じり文 '.repeat(2_500)
 const MESSAGES = 60

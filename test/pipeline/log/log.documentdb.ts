@@ -3,7 +3,7 @@ import './append.test.ts'
 import './append-answers.test.ts'
 import './append-outage.test.ts'
 import './mutants.test.ts'
-import './timers.test.ts'
-import './reactors.test.ts'
+import '../timers.test.ts'
+import '../reactors.test.ts'
 
 if (!process.env['MONGODB_URI']) throw new Error('MONGODB_URI names the server to run on')

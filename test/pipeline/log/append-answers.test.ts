@@ -1,9 +1,9 @@
 import { expect } from 'chai'
-import type { Log } from '../../server/pipeline/log/log.ts'
-import { createSnapshotStore } from '../../server/pipeline/store/snapshot-store.ts'
-import { createVerifyStream } from '../../server/pipeline/store/verify-stream.ts'
-import { ParleyError } from '../../shared/protocol/index.ts'
-import { emptyRoom, evolve } from '../../shared/rules/evolve.ts'
+import type { Log } from '../../../server/pipeline/log/log.ts'
+import { createSnapshotStore } from '../../../server/pipeline/store/snapshot-store.ts'
+import { createVerifyStream } from '../../../server/pipeline/store/verify-stream.ts'
+import { ParleyError } from '../../../shared/protocol/index.ts'
+import { emptyRoom, evolve } from '../../../shared/rules/evolve.ts'
 import { bodiesOf, expectWhole, faults, outcomeOf, person, say, sayAll, useRig } from './log-rig.ts'
 
 /** What a frame is answered: by its key, by a room that is fresh, and alone when it or its room is broken. */

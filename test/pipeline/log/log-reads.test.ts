@@ -1,6 +1,6 @@
 import { expect } from 'chai'
-import { createBreather } from '../../server/pipeline/background/breather.ts'
-import { bytesOf, type EventStore, type StoredEvent } from '../../server/pipeline/store/event-store.ts'
+import { createBreather } from '../../../server/pipeline/background/breather.ts'
+import { bytesOf, type EventStore, type StoredEvent } from '../../../server/pipeline/store/event-store.ts'
 import { type Rig, say, useRig } from './log-rig.ts'
 
 const LONG = 'x'.repeat(60_000)

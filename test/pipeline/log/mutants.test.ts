@@ -1,7 +1,7 @@
 import { expect } from 'chai'
-import type { Log } from '../../server/pipeline/log/log.ts'
-import type { EventDocument, EventStore } from '../../server/pipeline/store/event-store.ts'
-import { createHistory, type History } from '../harness/history/history.ts'
+import type { Log } from '../../../server/pipeline/log/log.ts'
+import type { EventDocument, EventStore } from '../../../server/pipeline/store/event-store.ts'
+import { createHistory, type History } from '../../harness/history/history.ts'
 import { createRig, type Rig, say } from './log-rig.ts'
 
 /** A hub that is wrong on purpose: what the history checker says of it is what it would say of a bug. */

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import type { Connection } from 'mongoose'
-import { createEventStore, type EventDocument, type EventStore } from '../../server/pipeline/store/event-store.ts'
-import { createVerifyStream } from '../../server/pipeline/store/verify-stream.ts'
+import { createEventStore, type EventDocument, type EventStore } from '../../../server/pipeline/store/event-store.ts'
+import { createVerifyStream } from '../../../server/pipeline/store/verify-stream.ts'
 import { say, useRig } from './log-rig.ts'
 
 const LONG = 'x'.repeat(60_000)

@@ -1,9 +1,9 @@
 import type { NetConnectOpts } from 'node:net'
 import { expect } from 'chai'
-import { startHub, type TestHub, testDatabase } from '../harness/hub.ts'
-import { type Client, connectAs, openContract, registerAgent, signUp } from '../harness/people.ts'
-import { createNetwork, type Network } from '../harness/processes/network.ts'
-import { type Home, makeHome } from '../scenarios/stage.ts'
+import { startHub, type TestHub, testDatabase } from '../../harness/hub.ts'
+import { type Client, connectAs, openContract, registerAgent, signUp } from '../../harness/people.ts'
+import { createNetwork, type Network } from '../../harness/processes/network.ts'
+import { type Home, makeHome } from '../../scenarios/stage.ts'
 
 const ROOMS = 60
 // BSON of `find: 'events'`: type string, the name, the length with its final zero, the text.

@@ -1,5 +1,5 @@
 import type { NetConnectOpts } from 'node:net'
-import { createNetwork, type Network, type Tap } from '../harness/processes/network.ts'
+import { createNetwork, type Network, type Tap } from '../../harness/processes/network.ts'
 
 /** What happens to the next insert of events that comes by. */
 export type Cut =
