@@ -13,28 +13,33 @@ interface Proof {
 
 /** New credentials for a connection that lives: of the same principal, or they are refused. */
 export function createRefreshAuth(authenticate: {
-  key(text: string): Promise<Proof>
-  bearer(text: string): Promise<Proof>
+  key(text: string, accept: (principal: Principal) => void): Promise<Proof>
+  bearer(text: string, accept: (principal: Principal) => void): Promise<Proof>
 }): SessionCommand<'auth.refresh'> {
   return {
     kind: 'session',
     type: 'auth.refresh',
     async handle(session: Session, frame: Frame<'auth.refresh'>) {
-      const proof = 'key' in frame ? await authenticate.key(frame.key) : await authenticate.bearer(frame.token)
-      const { principal, expires_at_ms } = proof
-      if (principal.id !== session.principal.id)
-        throw new ParleyError('PERMISSION_DENIED', {
-          detail: 'The credentials are those of another principal',
-          principal_id: session.principal.id,
-        })
-      refuseFewerScopes(session.principal, principal)
-      requireWithin(profileOf(principal), profileOf(session.principal))
-      refuseOtherRoles(session, principal)
+      const accept = (principal: Principal) => refuseOther(session, principal)
+      const proof = 'key' in frame ? await authenticate.key(frame.key, accept) : await authenticate.bearer(frame.token, accept)
+      const { expires_at_ms } = proof
       if (!session.renew(proof)) throw new ParleyError('UNAUTHENTICATED')
       const expires_at = expires_at_ms === null ? null : isoTime(expires_at_ms)
       return { ack: () => ({ expires_at }) }
     },
   }
+}
+
+/** Before the credential counts as used: a replacement that is of no use here must not end the key in its place. */
+function refuseOther(session: Session, principal: Principal): void {
+  if (principal.id !== session.principal.id)
+    throw new ParleyError('PERMISSION_DENIED', {
+      detail: 'The credentials are those of another principal',
+      principal_id: session.principal.id,
+    })
+  refuseFewerScopes(session.principal, principal)
+  requireWithin(profileOf(principal), profileOf(session.principal))
+  refuseOtherRoles(session, principal)
 }
 
 /** It sits in rooms by the roles that it came with, which only coming back can change. */

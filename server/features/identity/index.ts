@@ -17,7 +17,7 @@ import { createKeyRoutes } from './keys/key-routes.ts'
 import { createKeyUses } from './keys/key-uses.ts'
 import { createSecrets } from './keys/secrets.ts'
 import { createModel } from './model.ts'
-import { createPrincipals, type Principals } from './principals.ts'
+import { type Accept, createPrincipals, type Principals } from './principals.ts'
 
 export type { Authenticated } from '../users/index.ts'
 export type { GrantsTeller } from './grants.ts'
@@ -29,14 +29,14 @@ export interface IdentitySettings extends UserSettings {
 
 /** Each rejects with one and the same UNAUTHENTICATED, whether the proof is missing, wrong, spent or unknown. */
 export interface Authenticate {
-  /** An agent's API key. */
-  key(text: string): Promise<Authenticated>
+  /** An agent's API key. It counts as used unless `accept` throws. */
+  key(text: string, accept?: Accept): Promise<Authenticated>
   /** A user's access token, or the operator's token. */
   token(text: string): Promise<Authenticated>
   /** A Cookie header. Whoever asks has checked the Origin. */
   cookie(header: string | undefined): Promise<Authenticated>
   /** What follows `Bearer `: any of a key, an access token or the operator's token. */
-  bearer(text: string): Promise<Authenticated>
+  bearer(text: string, accept?: Accept): Promise<Authenticated>
 }
 
 export interface Identity {
@@ -114,10 +114,15 @@ export function createIdentity({
   const lookup = createKeyLookup({ model, clock })
 
   const authenticate: Authenticate = {
-    key: async (text) => (await principals.agentOfKey(text)) ?? unauthenticated(),
+    key: async (text, accept) => (await principals.agentOfKey(text, accept)) ?? unauthenticated(),
     token: async (text) => (await users.ofToken(text)) ?? unauthenticated(),
     cookie: async (header) => (await users.ofCookie(header)) ?? unauthenticated(),
-    bearer: async (text) => (text.startsWith('pk_agent_') ? authenticate.key(text) : authenticate.token(text)),
+    bearer: async (text, accept) => {
+      if (text.startsWith('pk_agent_')) return authenticate.key(text, accept)
+      const proven = await authenticate.token(text)
+      accept?.(proven.principal)
+      return proven
+    },
   }
 
   return {

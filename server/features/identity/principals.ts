@@ -16,6 +16,9 @@ export interface KnownPrincipal {
   owner_id?: string
 }
 
+/** Throws for a principal that is not wanted, whatever it has proven. */
+export type Accept = (principal: Principal) => void
+
 /** Agents and users, by id or by what they show: what each may be to others. */
 export function createPrincipals({
   model: { agents },
@@ -26,15 +29,18 @@ export function createPrincipals({
   users: Pick<Users, 'find'>
   keys: Pick<AgentKeys, 'use' | 'ended'>
 }) {
-  /** Throws for a key that has ended; undefined for what is no key at all. */
-  async function agentOfKey(text: string): Promise<{ principal: Principal; expires_at_ms: number | null } | undefined> {
-    const key = await keys.use(text)
+  /** Throws for a key that has ended, and what `accept` throws, for then the key was not used; undefined for what is no key at all. */
+  async function agentOfKey(text: string, accept?: Accept): Promise<{ principal: Principal; expires_at_ms: number | null } | undefined> {
+    let principal: Principal | undefined
+    const key = await keys.use(text, async (shown) => {
+      const found = await agent(shown.agent_id)
+      principal = found && { ...found, credential: { kind: 'key', id: shown._id, scopes: shown.scopes, ...boundsOf(shown) } }
+      if (principal !== undefined) accept?.(principal)
+    })
     const ended = key === undefined ? await keys.ended(text) : undefined
     if (ended !== undefined) throw endedKeyShown(ended)
-    const principal = key && (await agent(key.agent_id))
     if (key === undefined || principal === undefined) return undefined
-    const credential = { kind: 'key', id: key._id, scopes: key.scopes, ...boundsOf(key) } as const
-    return { principal: { ...principal, credential }, expires_at_ms: key.expires_at?.getTime() ?? null }
+    return { principal, expires_at_ms: key.expires_at?.getTime() ?? null }
   }
 
   async function agent(id: string): Promise<Principal | undefined> {

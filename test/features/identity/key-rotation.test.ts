@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import type { Person } from '../../harness/people.ts'
+import { connectAs, type Person } from '../../harness/people.ts'
 import { type Issued, type KeysStage, setKeysStage } from './keys-stage.ts'
 
 describe('rotation of keys', () => {
@@ -33,6 +33,17 @@ describe('rotation of keys', () => {
     stage.clock.advance(1_000)
     expect(await tried(old, next)).to.deep.equal([401, 200])
     expect(await typesOf(next)).to.deep.equal(['created', 'activated'])
+  })
+
+  it('[KEY-10] a replacement that a connection is refused with was not used: the old key goes on, and no grace begins', async () => {
+    const next = await stage.rotate(agent, old.key_id, { grace_period_s: 60 })
+    const connection = await connectAs(stage.hub, agent)
+    const refused = await connection.ask('auth.refresh', { key: next.api_key })
+    expect(refused.ok ? 'renewed' : refused.error.code, 'it has fewer scopes').to.equal('PERMISSION_DENIED')
+    connection.close()
+    expect(await typesOf(next)).to.deep.equal(['created'])
+    stage.clock.advance(120_000)
+    expect(await tried(old)).to.deep.equal([200])
   })
 
   it('[KEY-11] without a grace the old key ends at once, whether or not the new one was used', async () => {

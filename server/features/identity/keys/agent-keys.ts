@@ -168,12 +168,16 @@ export function createAgentKeys({ model: { agentKeys }, register, uses, secrets,
     await recordThenAct(audit, draft, () => endings.close(key, { reason: 'revoked', why, by: who.by, keepsOne }))
   }
 
-  /** The good key of a text. Reads the store each time: what ended must not live on in a cache. Its first use is noted here. */
-  async function use(text: string): Promise<AgentKeyDocument | undefined> {
+  /**
+   * The good key of a text. Reads the store each time: what ended must not live on in a cache. Its first use is noted here, once `accept` has
+   * not thrown: a key that is refused was not used, and ends no other one.
+   */
+  async function use(text: string, accept?: (key: AgentKeyDocument) => Promise<void>): Promise<AgentKeyDocument | undefined> {
     if (!looksLikeApiKey(text, { dev_mode })) return undefined
     const found = await Promise.all(secrets.apiKeyHashes(text).map(readByHash))
     const key = found.find((one) => one !== undefined)
     if (key === undefined || !isGood(key)) return undefined
+    await accept?.(key)
     if (key.activated_at === null && !(await activate(key))) return undefined
     uses.note(key._id)
     return key
