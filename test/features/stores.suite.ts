@@ -179,6 +179,7 @@ export function featureStoreSuite(name: string, databaseUri: () => Promise<strin
       for (let left = true; left; ) left = await hub(false).sweep()
       const walked = await models.sweeps.findOne({})
       expect(walked).to.include({ after: '' }).and.have.property('next_at')
+      clock.advance(MINUTE_MS)
       go.resolve()
       await slow
       expect(await models.sweeps.findOne({})).to.deep.equal(walked)
