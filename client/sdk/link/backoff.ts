@@ -1,5 +1,9 @@
 const BASE_MS = 250
-const CAP_MS = 20_000
+/**
+ * After a long absence of the hub a client is back 5 s after it on the average, and 10 s at most. Thousands that come at once keep a hub busy
+ * for about as long (docs/RELIABILITY.md), so spread over it they do not queue up.
+ */
+const CAP_MS = 10_000
 
 /**
  * How long to wait before try number `attempt` (from 1): any time up to a bound that doubles, so that thousands of clients which
