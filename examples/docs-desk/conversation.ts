@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { CallError, type Place, RefusedError, type Room, type RoomEvent } from '../../client/sdk/index.ts'
-import { answerSchema, messageOf } from './answer.ts'
+import { answerSchema, messageOf } from './answers/answer.ts'
 import { logLine } from './log-line.ts'
 
 const TYPING_EVERY_MS = 3_000

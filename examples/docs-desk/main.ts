@@ -5,13 +5,13 @@ import { comeIn, takeUpContract } from './come-in.ts'
 import { converse } from './conversation.ts'
 import { openState, type StateFile } from './desk-state.ts'
 import { askFirstQuestion } from './first-question.ts'
-import { openFolder } from './folder.ts'
 import { createHubApi } from './hub-api.ts'
 import { logLine } from './log-line.ts'
-import { createPassageIndex } from './passage-index.ts'
+import { openFolder } from './reading/folder.ts'
+import { createPassageIndex } from './reading/passage-index.ts'
+import { watchFolder } from './reading/watch-folder.ts'
 import { readSettings, type Settings } from './settings.ts'
 import { nameTools } from './tools.ts'
-import { watchFolder } from './watch-folder.ts'
 
 /** A slow model must not keep whoever started us waiting: the room is there, the answer comes. */
 const READY_AFTER_MS = 40_000

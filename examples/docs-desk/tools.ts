@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import type { Hub, ToolDefinition } from '../../client/sdk/index.ts'
-import { answerQuestion } from './answer-question.ts'
-import { FileRefused, type Folder } from './folder.ts'
-import type { PassageIndex } from './passage-index.ts'
+import { answerQuestion } from './answers/answer-question.ts'
+import { FileRefused, type Folder } from './reading/folder.ts'
+import type { PassageIndex } from './reading/passage-index.ts'
 import type { ModelSettings } from './settings.ts'
 
 /** Lines in one chunk of a stream, and in all. */

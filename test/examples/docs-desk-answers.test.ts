@@ -1,7 +1,7 @@
 import { expect } from 'chai'
-import { extractAnswer } from '../../examples/docs-desk/extract-answer.ts'
-import { openFolder } from '../../examples/docs-desk/folder.ts'
-import { createPassageIndex } from '../../examples/docs-desk/passage-index.ts'
+import { extractAnswer } from '../../examples/docs-desk/answers/extract-answer.ts'
+import { openFolder } from '../../examples/docs-desk/reading/folder.ts'
+import { createPassageIndex } from '../../examples/docs-desk/reading/passage-index.ts'
 import { forgetFolders, temporaryFolder } from '../scripts/temporary-folder.ts'
 
 const files = {

@@ -1,10 +1,10 @@
+import { logLine } from '../log-line.ts'
+import type { PassageIndex } from '../reading/passage-index.ts'
+import type { ModelSettings } from '../settings.ts'
 import type { Answer } from './answer.ts'
 import { ModelFault } from './complete.ts'
 import { extractAnswer } from './extract-answer.ts'
-import { logLine } from './log-line.ts'
 import { modelAnswer } from './model-answer.ts'
-import type { PassageIndex } from './passage-index.ts'
-import type { ModelSettings } from './settings.ts'
 
 const PASSAGES = 12
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { ModelSettings } from './settings.ts'
+import type { ModelSettings } from '../settings.ts'
 import { eventData } from './sse.ts'
 
 export interface ChatMessage {

@@ -1,7 +1,7 @@
 import { type FSWatcher, watch } from 'node:fs'
 import { join } from 'node:path'
+import { logLine } from '../log-line.ts'
 import type { Folder } from './folder.ts'
-import { logLine } from './log-line.ts'
 
 /** An editor saves in several steps. */
 const QUIET_MS = 200

@@ -1,7 +1,7 @@
 import type { BigIntStats } from 'node:fs'
 import { constants, type FileHandle, lstat, open, readdir, realpath, stat } from 'node:fs/promises'
 import { join, posix } from 'node:path'
-import type { FolderSettings } from './settings.ts'
+import type { FolderSettings } from '../settings.ts'
 
 /** A larger file is hardly prose, and would have to be held in memory. */
 const MOST_BYTES = 1_048_576

@@ -1,7 +1,7 @@
+import type { Hit, PassageIndex } from '../reading/passage-index.ts'
+import { type Sentence, sentencesOf } from '../reading/sentences.ts'
+import { termsOf } from '../reading/terms.ts'
 import type { Answer, Citation } from './answer.ts'
-import type { Hit, PassageIndex } from './passage-index.ts'
-import { type Sentence, sentencesOf } from './sentences.ts'
-import { termsOf } from './terms.ts'
 
 const MOST_SENTENCES = 4
 const MOST_UNITS = 500

@@ -1,7 +1,7 @@
+import type { Hit } from '../reading/passage-index.ts'
+import type { ModelSettings } from '../settings.ts'
 import type { Answer, Citation } from './answer.ts'
 import { complete } from './complete.ts'
-import type { Hit } from './passage-index.ts'
-import type { ModelSettings } from './settings.ts'
 
 const MOST_PASSAGES = 8
 const MOST_UNITS = 16_000

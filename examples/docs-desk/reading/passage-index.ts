@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import MiniSearch from 'minisearch'
+import { logLine } from '../log-line.ts'
 import { FileRefused, type Folder, type FoundFile } from './folder.ts'
-import { logLine } from './log-line.ts'
 import { type Passage, passagesOf } from './passages.ts'
 import { termsOf } from './terms.ts'
 
