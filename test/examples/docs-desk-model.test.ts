@@ -154,7 +154,6 @@ describe('docs-desk with a model', () => {
       '8 It has two sentences.',
       '10 item two',
       '12 quoted words.',
-      '14 a · b',
       '16 cell · bold',
       '18 # no heading',
       '19 run it.',
