@@ -87,6 +87,7 @@ export async function composeFeatures(deps: FeatureDeps) {
     snapshots: createSnapshotStore(connection),
     annotate: annotate((draft) => reactionsTo(reactorTable, draft).length > 0),
     onRepair: meter.repair,
+    onLoad: (stream, tail) => isAuditStream(stream) || rows.happened(contractOf(stream), tail),
     isFollowed: (stream) => !isAuditStream(stream) && deps.hasAudience(audienceOf.ephemeral(contractOf(stream))),
     publish: (stream, news) => {
       audit.committed(stream, news)
@@ -101,7 +102,7 @@ export async function composeFeatures(deps: FeatureDeps) {
       meter.delivered(performance.now() - began)
       const own = news.filter(({ mine }) => mine)
       reactors.takeUp(stream, own)
-      rows.committed(contractOf(stream), own)
+      rows.happened(contractOf(stream), own)
       deps.permissions.uses.committed(contractOf(stream), own, log.cached(stream)?.room.contract?.provider_id)
     },
   })

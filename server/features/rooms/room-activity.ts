@@ -19,7 +19,7 @@ const QUIET: ReadonlySet<EventType> = new Set<EventType>([
 
 /**
  * When something was last done in each room, for lists that are sorted by it. Kept in mind at each commit of this hub, and written every
- * few seconds; a hub that is killed leaves what it had not written to the next event of the room.
+ * few seconds; a hub that is killed leaves what it had not written to the one that next commits to the room, or reads it.
  */
 export function createRoomActivity({
   contracts,
@@ -34,11 +34,12 @@ export function createRoomActivity({
   let cancel: (() => void) | undefined
   let running = Promise.resolve()
 
-  /** What this hub has written to a room. */
-  function committed(contract_id: string, own: readonly StoredEvent[]): void {
-    const last = own.findLast(({ event }) => !QUIET.has(event.type))
-    if (last === undefined) return
-    waiting.set(contract_id, last.event.at)
+  /** What this hub has written to a room, or found there. */
+  function happened(contract_id: string, events: readonly StoredEvent[]): void {
+    const at = events.findLast(({ event }) => !QUIET.has(event.type))?.event.at
+    // Moments of one form sort as text.
+    if (at === undefined || (waiting.get(contract_id) ?? '') >= at) return
+    waiting.set(contract_id, at)
     writeLater()
   }
 
@@ -61,8 +62,11 @@ export function createRoomActivity({
 
   async function write(some: readonly [string, string][]): Promise<void> {
     try {
-      // A later time of another hub stays.
-      const updates = some.map(([_id, at]) => ({ updateOne: { filter: { _id }, update: { $max: { last_activity_at: new Date(at) } } } }))
+      // A later time of another hub stays, and what stands there already is not written again.
+      const updates = some.map(([_id, at]) => {
+        const last_activity_at = new Date(at)
+        return { updateOne: { filter: { _id, last_activity_at: { $lt: last_activity_at } }, update: { $set: { last_activity_at } } } }
+      })
       await contracts.bulkWrite(updates, { ordered: false })
     } catch (cause) {
       for (const [_id, at] of some) if (!waiting.has(_id)) waiting.set(_id, at)
@@ -77,5 +81,5 @@ export function createRoomActivity({
     cancel = undefined
   }
 
-  return { committed, close }
+  return { happened, close }
 }

@@ -28,6 +28,8 @@ export interface LogOptions {
   isFollowed?(stream: string): boolean
   /** A hole in what another node said is read from the log. */
   onRepair?(): void
+  /** A stream was read from the store: what is at hand of its newest events. */
+  onLoad?(stream: string, tail: readonly StoredEvent[]): void
   onTrouble(what: string, cause: unknown): void
   /** Smaller in tests. */
   bounds?: Partial<typeof defaultBounds>
@@ -139,6 +141,7 @@ export function createLog(options: LogOptions) {
     stream.used_at = clock.monotonic()
     // What does not exist is not kept: anyone can ask for a random id.
     if (stream.head > 0) keep(stream)
+    options.onLoad?.(id, stream.tail)
     return streams.get(id) ?? stream
   }
 

@@ -99,4 +99,21 @@ describe('contracts by their last activity', () => {
     await again.close()
     expect(idsOf(await list())[0]).to.equal(place(1))
   })
+
+  it('[ROOM-34] what a hub had not written when it was killed is mended once the room is asked for again', async () => {
+    clock.advance(1_000)
+    const at = new Date(clock.now()).toISOString()
+    await post(place(0))
+    // The first hub's clock stands still from here on, as that of a killed one.
+    const later = createManualClock(clock.now())
+    const other = await startHub({ clock: later, like: hub })
+    const rowAt = async () => (await list('', other)).items.find(({ contract_id }) => contract_id === place(0))?.last_activity_at
+    expect(await rowAt()).to.not.equal(at)
+    const human = await connectAs(other, requester)
+    await human.must('room.join', { contract_id: place(0) })
+    later.advance(5_000)
+    while ((await rowAt()) !== at) await new Promise((resolve) => setImmediate(resolve))
+    human.close()
+    await other.close()
+  })
 })
