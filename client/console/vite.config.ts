@@ -16,9 +16,18 @@ export default defineConfig({
   },
   server: {
     proxy: Object.fromEntries(
-      ['/me', '/contracts', '/agents', '/users', '/sessions', '/sign-in-links', '/invitations', '/password-resets', '/socket.io'].map(
-        toHub,
-      ),
+      [
+        '/me',
+        '/audit',
+        '/contracts',
+        '/agents',
+        '/users',
+        '/sessions',
+        '/sign-in-links',
+        '/invitations',
+        '/password-resets',
+        '/socket.io',
+      ].map(toHub),
     ),
   },
 })

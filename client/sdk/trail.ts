@@ -19,6 +19,8 @@ export interface TrailOptions extends FrameInput<'audit.follow'> {
 export interface Trail extends AsyncIterableIterator<AuditItem> {
   /** Behind all whole batches that were taken: keep it, and `followTrail(hub, { cursor })` goes on there, in another process too. */
   readonly cursor: string | undefined
+  /** Resolves when the hub has said where it begins, or when it ends. */
+  readonly begun: Promise<void>
   /** It has told all that there is for now. */
   readonly isLive: boolean
   stop(): void
@@ -56,6 +58,7 @@ export function followTrail(hub: Hub, { onReset, cursor, most_waiting = MOST_WAI
   let attempt = 0
   let over: { fault?: RefusedError } | undefined
   let news = Promise.withResolvers<void>()
+  const begun = Promise.withResolvers<void>()
 
   const listener: Listener = {
     onEvents(push) {
@@ -86,6 +89,7 @@ export function followTrail(hub: Hub, { onReset, cursor, most_waiting = MOST_WAI
       if (ack.reset) onReset?.()
       if (mine === attempt) place = ack.cursor
       taken ??= place
+      begun.resolve()
     } catch (thrown) {
       const fault = thrown instanceof RefusedError ? thrown : ownRefusal('ANSWER_INVALID', toError(thrown).message, { cause: thrown })
       if (fault.retry !== 'later') return end(fault)
@@ -113,6 +117,7 @@ export function followTrail(hub: Hub, { onReset, cursor, most_waiting = MOST_WAI
       listeners.delete(link)
       if (hub.state === 'live') link.ask('audit.unfollow', {}).catch(() => undefined)
     }
+    begun.resolve()
     wake()
   }
 
@@ -154,6 +159,7 @@ export function followTrail(hub: Hub, { onReset, cursor, most_waiting = MOST_WAI
     get cursor() {
       return taken
     },
+    begun: begun.promise,
     get isLive() {
       return isLive && queue.length === 0
     },

@@ -11,6 +11,8 @@ export type Route =
   | { page: 'people' }
   | { page: 'agents' }
   | { page: 'agent'; agent_id: string }
+  /** `search`: the filters, as the address has them. */
+  | { page: 'audit'; search: string }
   | { page: 'unknown' }
 
 const address = signal(location.pathname + location.search)
@@ -54,6 +56,7 @@ export function routeOf(path: string): Route {
   if (parts.length === 1 || (parts.length === 2 && parts[1] === 'rooms')) return { page: 'rooms' }
   const plain = parts.length === 2 ? plainPages.find((page) => page === parts[1]) : undefined
   if (plain !== undefined) return { page: plain }
+  if (parts.length === 2 && parts[1] === 'audit') return { page: 'audit', search: url.search }
   if (parts.length === 3 && parts[1] === 'agents') return { page: 'agent', agent_id: decode(parts[2] ?? '') }
   if (parts.length === 3 && parts[1] === 'rooms') {
     const event = Number(url.searchParams.get('e') ?? Number.NaN)

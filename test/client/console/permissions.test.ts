@@ -14,7 +14,7 @@ describe('console: the permissions of a room', () => {
   let requester: Person
   let owner: Person
   let say: (key: string, more?: object) => Promise<unknown>
-  const closers: (() => Promise<unknown> | void)[] = []
+  const closers: (() => unknown)[] = []
 
   /** A room whose agent has an owner and a bound key. */
   before(async () => {

@@ -88,7 +88,8 @@ function Console() {
 function Pane({ room }: { room: string | undefined }) {
   if (room !== undefined) return <RoomPage key={room} contract_id={room} />
   const at = route.value
-  if (at.page === 'account' || at.page === 'people' || at.page === 'agents' || at.page === 'agent') return <LazyManagePage route={at} />
+  if (at.page === 'account' || at.page === 'people' || at.page === 'agents' || at.page === 'agent' || at.page === 'audit')
+    return <LazyManagePage route={at} />
   const isUnknown = at.page === 'unknown'
   const step = isUnknown ? undefined : firstStep()
   return (

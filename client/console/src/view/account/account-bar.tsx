@@ -1,4 +1,5 @@
 import { useSignal } from '@preact/signals'
+import { isStaff } from '../../../../../shared/rules/room-role.ts'
 import { myself, signOut } from '../../account/session.ts'
 import { toRefused } from '../../api.ts'
 import { whoIs } from '../../names.ts'
@@ -36,6 +37,11 @@ export function AccountBar() {
         <a href="/app/agents" aria-current={isAt('agents', 'agent')}>
           Agents
         </a>
+        {me && isStaff(me.roles) && (
+          <a href="/app/audit" aria-current={isAt('audit')}>
+            Audit
+          </a>
+        )}
         {me?.roles.includes('admin') && (
           <a href="/app/people" aria-current={isAt('people')}>
             People

@@ -61,7 +61,8 @@ export function AgentPage({ agent_id }: { agent_id: string }) {
                   , of <BareName who={whoIs(owner_id, 'user')} />
                 </>
               )}
-              . Id <code>{agent_id}</code>
+              . Id <code>{agent_id}</code>.{' '}
+              <a href={`/app/audit?agent_id=${encodeURIComponent(agent_id)}`}>What the audit trail says of it</a>
             </p>
           )}
           <section aria-labelledby="keys">

@@ -2,9 +2,10 @@ import type { Route } from '../../route.ts'
 import { AccountPage } from '../account/account-page.tsx'
 import { AgentPage } from '../agents/agent-page.tsx'
 import { AgentsPage } from '../agents/agents-page.tsx'
+import { AuditPage } from '../audit/audit-page.tsx'
 import { PeoplePage } from '../people/people-page.tsx'
 
-export type ManageRoute = Extract<Route, { page: 'account' | 'people' | 'agents' | 'agent' }>
+export type ManageRoute = Extract<Route, { page: 'account' | 'people' | 'agents' | 'agent' | 'audit' }>
 
 /** The pages beside the rooms. They are loaded when one of them is first opened. */
 export function ManagePage({ route }: { route: ManageRoute }) {
@@ -13,6 +14,8 @@ export function ManagePage({ route }: { route: ManageRoute }) {
       return <AccountPage />
     case 'people':
       return <PeoplePage />
+    case 'audit':
+      return <AuditPage search={route.search} />
     case 'agents':
       return <AgentsPage />
     case 'agent':
