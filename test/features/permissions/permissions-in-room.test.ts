@@ -105,6 +105,8 @@ describe('permissions in the room', () => {
     const { requester, provider, hub } = stage
     const bounds: Profile = { allowed_tools: ['shout'], max_concurrent_tasks: 3, max_cost_per_task: 1.5, network_access: false }
     const stranger = await signUp(hub)
+    // Oldest first: of keys of one millisecond none is.
+    stage.clock.advance(1)
     const { key_id, api_key } = await issue({ name: 'our secret plan', profile: { ...bounds, allowed_agents: [provider.id] } })
     for (const party of [requester, provider, { bearer: hub.operator_token }]) {
       const { keys } = await shown(party)
