@@ -200,6 +200,19 @@ describe('permissions', () => {
     for (const reader of [human, late]) expect(JSON.stringify(reader.told)).not.to.include(secret)
   })
 
+  it('[PERM-20] an agent that may not message the requester is still known by its name and its tools', async () => {
+    const { agent, human, contract_id, requester, provider, hub } = stage
+    await put(ofContract(), requester, { can_message_requester: false })
+    expect(codeOf(await say('a post'))).to.equal('PERMISSION_DENIED')
+    const { name } = (
+      await api<{ name: string }>(hub, 'PATCH', `/agents/${provider.id}`, { body: { name: 'Anew' }, bearer: provider.bearer })
+    ).body
+    await agent.must('agent.tools.register', { tools: [{ name: 'weigh', description: 'Weighs a parcel', input_schema: {} }] })
+    const { view } = await human.must('room.join', { contract_id })
+    expect(view.tools.map((tool) => [tool.name, tool.description])).to.deep.include(['weigh', 'Weighs a parcel'])
+    expect(view.members.find(({ id }) => id === provider.id)?.name).to.equal(name)
+  })
+
   it('[PERM-8] with the permission, and for people, a reason is told', async () => {
     const { agent, human, contract_id } = stage
     const call_id = await stage.call('one')
