@@ -1,5 +1,6 @@
 """An agent on bare python-socketio. It works by itself; lines of JSON on stdin ask it for more, and what it saw and was answered goes
-to stdout as lines of JSON. PARLEY_URL names the hub; PARLEY_KEY makes it an agent, PARLEY_TOKEN a human who only reads and asks."""
+to stdout as lines of JSON. PARLEY_URL names the hub; PARLEY_KEY makes it an agent, PARLEY_TOKEN a human who only reads and asks.
+It is for tests: `scripts/test test/python/python-agent.test.ts` runs it. An agent to begin with is examples/echo_agent.py."""
 
 import asyncio
 import json
