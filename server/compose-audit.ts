@@ -12,6 +12,7 @@ import {
   createCheckpointer,
   createFollowTrail,
   createOwnStream,
+  createReadItems,
   createRingHubs,
   createThinCheckpoints,
   createTrailReader,
@@ -57,7 +58,8 @@ export function composeAudit(deps: AuditDeps) {
     ...{ store, checkpoints: checkpointer, isBeside },
     knownHead: (stream) => log().cached(stream)?.head ?? 0,
   })
-  const reader = createTrailReader({ store, models, clock })
+  const readItems = createReadItems(store)
+  const reader = createTrailReader({ store, readItems, models, clock })
   const followTrail = createFollowTrail({ reader, clock, peers, onTrouble, standing })
   const ringHubs = createRingHubs(() => peers.tell(audienceOf.trail, { kind: 'trail' }))
 
@@ -82,7 +84,7 @@ export function composeAudit(deps: AuditDeps) {
 
   return {
     routes: auditRoutes({
-      ...{ store, models, audit: writer, keys: keys.keys, verifyStream, standing },
+      ...{ store, readItems, models, audit: writer, keys: keys.keys, verifyStream, standing },
       ...{ readCheckpoints: checkpointer.read, keepForExport: checkpointer.keepForExport },
     }),
     verifyStream,

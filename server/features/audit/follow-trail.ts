@@ -5,7 +5,6 @@ import { willPass } from '../../pipeline/background/retry.ts'
 import type { Answer, SessionCommand } from '../../pipeline/command.ts'
 import type { Peers } from '../../pipeline/peers.ts'
 import { audienceOf, type Session } from '../../pipeline/session.ts'
-import { toAuditItem } from './audit-item.ts'
 import { type AuditFilters, facetsAsked } from './search.ts'
 import { readPlace, type TrailPlace, writePlace } from './trail-place.ts'
 import type { Found, TrailReader } from './trail-reader.ts'
@@ -122,20 +121,21 @@ export function createFollowTrail({ reader, clock, peers, standing, onTrouble }:
 
   /** Page by page until there is no more, each when the one before has left. */
   async function look(follower: Follower, isThorough: boolean): Promise<void> {
+    const asker_id = follower.session.principal.id
     for (let isDry = false; !isDry && isCurrent(follower); ) {
-      const found = await reader.next(follower.place, { facets: follower.facets, limit: PAGE_ITEMS, isThorough })
+      const found = await reader.next(follower.place, { asker_id, facets: follower.facets, limit: PAGE_ITEMS, isThorough })
       isDry = found.isDry
       const isDue = isDry && (!follower.isLive || clock.now() - follower.told_ms >= TELL_PLACE_MS)
-      if ((found.rows.length > 0 || isDue) && !(await tell(follower, found))) return
+      if ((found.items.length > 0 || isDue) && !(await tell(follower, found))) return
       follower.place = found.place
     }
   }
 
   /** Asks who the reader is behind the read: what was recorded after he lost the right to it is never told him. */
-  async function tell(follower: Follower, { rows, place, isDry }: Found): Promise<boolean> {
+  async function tell(follower: Follower, { items: found, place, isDry }: Found): Promise<boolean> {
     const { session, filters } = follower
     if (!(await mayRead(follower, () => standing(session.principal, filters))) || !isCurrent(follower)) return false
-    const items = rows.map(toAuditItem).sort((a, b) => (a.at < b.at ? -1 : Number(a.at > b.at)))
+    const items = found.toSorted((a, b) => (a.at < b.at ? -1 : Number(a.at > b.at)))
     session.send('audit.events', { items, cursor: writePlace(place), live: isDry })
     follower.isLive ||= isDry
     follower.told_ms = clock.now()

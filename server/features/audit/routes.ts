@@ -8,11 +8,13 @@ import type { EventStore } from '../../pipeline/store/event-store.ts'
 import { chainAt, exportTrail } from './export-trail.ts'
 import type { FollowTrailDeps } from './follow-trail.ts'
 import type { AuditModels } from './model.ts'
+import type { ReadItems } from './read-items.ts'
 import { refuseUnlessReader, searchTrail } from './search.ts'
 import { streamsIn, trailStreams } from './trail-streams.ts'
 
 export interface AuditRouteDeps {
   store: EventStore
+  readItems: ReadItems
   models: AuditModels
   audit: Audit
   keys: CheckpointKey[]
@@ -24,11 +26,12 @@ export interface AuditRouteDeps {
 
 /** The trail is read and checked here. No route changes or removes an event, whoever asks. */
 export function auditRoutes(deps: AuditRouteDeps): Route[] {
-  const { store, models, audit, keys, readCheckpoints, keepForExport, verifyStream, standing } = deps
+  const { store, readItems, models, audit, keys, readCheckpoints, keepForExport, verifyStream, standing } = deps
   async function search(request: RouteRequest): Promise<RouteAnswer> {
     const query = parse(http['GET /audit'].query, request.query)
-    refuseUnlessReader(principalOf(request), query)
-    const { rows: items, page } = await searchTrail(store, query)
+    const principal = principalOf(request)
+    refuseUnlessReader(principal, query)
+    const { rows: items, page } = await searchTrail({ store, readItems }, query, { asker_id: principal.id })
     return {
       status: 200,
       body: { items, ...page },

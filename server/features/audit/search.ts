@@ -6,7 +6,7 @@ import { facet } from '../../core/words/facets.ts'
 import { tokensAsked } from '../../core/words/tokens.ts'
 import { type ListPage, listPage } from '../../pipeline/http/list-page.ts'
 import type { EventStore } from '../../pipeline/store/event-store.ts'
-import { toAuditItem } from './audit-item.ts'
+import type { ReadItems } from './read-items.ts'
 
 export type AuditQuery = z.infer<(typeof http)['GET /audit']['query']>
 export type AuditFilters = Pick<AuditQuery, keyof typeof auditFilters>
@@ -29,11 +29,16 @@ export function refuseUnlessReader(
 }
 
 /** One page of the trail: of every hub's stream and every room's log, by time. Nothing was copied for it: all lie in one collection. */
-export async function searchTrail(store: EventStore, query: AuditQuery): Promise<ListPage<AuditItem>> {
+export async function searchTrail(
+  { store, readItems }: { store: EventStore; readItems: ReadItems },
+  query: AuditQuery,
+  by: { asker_id: string },
+): Promise<ListPage<AuditItem>> {
   const at = { ...(query.from ? { $gte: new Date(query.from) } : {}), ...(query.to ? { $lte: new Date(query.to) } : {}) }
   const filter = { ...withFacets(facetsAsked(query)), ...(Object.keys(at).length === 0 ? {} : { at }) }
-  const { rows, page } = await listPage(store.collection, { filter, query, sorts: { at: 'at' } })
-  return { rows: rows.map(toAuditItem), page }
+  const { rows, page } = await listPage(store.collection, { filter, query, sorts: { at: 'at' }, only: ['at'] })
+  const ids = rows.map(({ _id }) => _id)
+  return { rows: await readItems(ids, by), page }
 }
 
 /** What has all of them, as the index of facets finds it. */

@@ -1,7 +1,10 @@
+import type { AuditItem } from '../../../shared/protocol/index.ts'
 import type { Clock } from '../../core/clock.ts'
-import { type EventDocument, type EventStore, eventId } from '../../pipeline/store/event-store.ts'
+import { type EventStore, eventId } from '../../pipeline/store/event-store.ts'
 import type { Head } from '../../pipeline/store/heads.ts'
+import { toAuditItem } from './audit-item.ts'
 import type { AuditModels } from './model.ts'
+import type { ReadItems } from './read-items.ts'
 import { withFacets } from './search.ts'
 import { isSameChain, type TrailPlace } from './trail-place.ts'
 
@@ -18,9 +21,9 @@ const MOST_BEHIND = 10_000
 const LAST_SEQ = 999_999_999_999
 const FIRST_ROOM = 'contract:'
 
-export type TrailRow = Pick<EventDocument, '_id' | 'stream' | 'seq' | 'at' | 'json' | 'facets'>
-
 export interface Look {
+  /** Whose turn it is. */
+  asker_id: string
   facets: readonly string[]
   limit: number
   /** Reads again all that may have come late. */
@@ -28,7 +31,7 @@ export interface Look {
 }
 
 export interface Found {
-  rows: TrailRow[]
+  items: AuditItem[]
   /** Behind them. */
   place: TrailPlace
   /** There is no more of it now. */
@@ -41,11 +44,13 @@ export interface Found {
  */
 export function createTrailReader({
   store: { collection, head, headsById },
+  readItems,
   models,
   clock,
   most_behind = MOST_BEHIND,
 }: {
   store: EventStore
+  readItems: ReadItems
   models: Pick<AuditModels, 'streams'>
   clock: Clock
   most_behind?: number
@@ -94,18 +99,18 @@ export function createTrailReader({
 
   async function next(place: TrailPlace, look: Look): Promise<Found> {
     const streams = new Map(place.streams)
-    const rows: TrailRow[] = []
+    const items: AuditItem[] = []
     let isDry = true
     for (const name of await streamNames()) {
-      const found = await readStream(name, streams.get(name)?.seq ?? 0, { ...look, limit: look.limit - rows.length })
-      rows.push(...found.rows)
+      const found = await readStream(name, streams.get(name)?.seq ?? 0, { ...look, limit: look.limit - items.length })
+      items.push(...found.items)
       if (found.last !== undefined) streams.set(name, found.last)
       isDry &&= found.isDry
-      if (rows.length >= look.limit) return { rows, place: { ...place, streams }, isDry: false }
+      if (items.length >= look.limit) return { items, place: { ...place, streams }, isDry: false }
     }
-    const inRooms = await readRooms(place, { ...look, limit: look.limit - rows.length })
-    rows.push(...inRooms.rows)
-    return { rows, place: { ...inRooms.place, streams }, isDry: isDry && inRooms.isDry }
+    const inRooms = await readRooms(place, { ...look, limit: look.limit - items.length })
+    items.push(...inRooms.items)
+    return { items, place: { ...inRooms.place, streams }, isDry: isDry && inRooms.isDry }
   }
 
   /** One page of a stream, and what of it is asked for. `last`: up to where that is. */
@@ -115,17 +120,17 @@ export function createTrailReader({
       .sort({ _id: 1 })
       .limit(READ_AT_ONCE)
       .toArray()
-    const rows: TrailRow[] = []
+    const items: AuditItem[] = []
     let last: Head | undefined
     for (const row of page) {
-      if (rows.length >= limit) return { rows, last, isDry: false }
+      if (items.length >= limit) return { items, last, isDry: false }
       last = { seq: row.seq, chain: row.chain }
-      if (facets.every((facet) => row.facets?.includes(facet))) rows.push(row)
+      if (facets.every((facet) => row.facets?.includes(facet))) items.push(toAuditItem(row))
     }
-    return { rows, last, isDry: page.length < READ_AT_ONCE }
+    return { items, last, isDry: page.length < READ_AT_ONCE }
   }
 
-  async function readRooms(place: TrailPlace, { facets, limit, isThorough }: Look): Promise<Found> {
+  async function readRooms(place: TrailPlace, { facets, limit, isThorough, asker_id }: Look): Promise<Found> {
     const fresh = new Map<string, number>()
     let last_ms: number | undefined
     for await (const { _id, at } of roomRows(facets, isThorough ? place.from_ms : quickStart(place))) {
@@ -140,7 +145,8 @@ export function createTrailReader({
     const settled_ms = Math.min(clock.now() - SETTLED_MS, last_ms ?? Number.POSITIVE_INFINITY)
     const from_ms = isThorough ? Math.max(place.from_ms, settled_ms) : place.from_ms
     const seen = new Map([...place.seen, ...fresh].filter(([, at_ms]) => at_ms >= from_ms))
-    return { rows: await rowsOf([...fresh.keys()]), place: { streams: place.streams, from_ms, seen }, isDry }
+    const items = await readItems([...fresh.keys()], { asker_id })
+    return { items, place: { streams: place.streams, from_ms, seen }, isDry }
   }
 
   /** A hub whose clock is ahead must not make the others' events late. */
@@ -155,10 +161,6 @@ export function createTrailReader({
     return collection
       .find({ ...withFacets(facets), at: { $gte: new Date(from_ms) }, _id: { $gte: FIRST_ROOM } }, { ...majority, projection: { at: 1 } })
       .sort({ at: order, _id: order })
-  }
-
-  async function rowsOf(ids: string[]): Promise<TrailRow[]> {
-    return ids.length === 0 ? [] : collection.find({ _id: { $in: ids } }, majority).toArray()
   }
 
   return { here, isOfTheLog, next }

@@ -28,7 +28,18 @@ const EXACT_TOTAL = 10_000
  */
 export async function listPage<D extends { _id: string }>(
   collection: mongo.Collection<D>,
-  { filter, query, sorts }: { filter: mongo.Filter<D>; query: PageQuery; sorts: Readonly<Record<string, keyof D & string>> },
+  {
+    filter,
+    query,
+    sorts,
+    only,
+  }: {
+    filter: mongo.Filter<D>
+    query: PageQuery
+    sorts: Readonly<Record<string, keyof D & string>>
+    /** The fields that are read, where rows are large: those that are sorted by among them. */
+    only?: readonly (keyof D & string)[]
+  },
 ): Promise<ListPage<D>> {
   const field = sorts[query.sort_by] ?? '_id'
   const direction = query.sort_order === 'asc' ? 1 : -1
@@ -39,7 +50,7 @@ export async function listPage<D extends { _id: string }>(
   const [found, counted] = await Promise.all([
     // One more than is shown says whether there is a next page.
     collection
-      .find(there)
+      .find(there, only === undefined ? {} : { projection: Object.fromEntries(only.map((name) => [name, 1])) })
       .sort(sort)
       .skip(query.offset)
       .limit(query.limit + 1)

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { createAuditModels, createTrailReader } from '../../../server/features/audit/index.ts'
+import { createAuditModels, createReadItems, createTrailReader } from '../../../server/features/audit/index.ts'
 import { createEventStore, eventId } from '../../../server/pipeline/store/event-store.ts'
 import { createManualClock } from '../../harness/clock.ts'
 import { startHub } from '../../harness/hub.ts'
@@ -12,9 +12,15 @@ describe('the audit trail, live: where a reader begins', () => {
     const hub = await startHub({ clock })
     const database = await openDatabaseOf(hub)
     const store = createEventStore(database)
-    const reader = createTrailReader({ store, models: createAuditModels(database), clock, most_behind: 3 })
+    const reader = createTrailReader({
+      store,
+      readItems: createReadItems(store),
+      models: createAuditModels(database),
+      clock,
+      most_behind: 3,
+    })
     const facets = ['type:contract.opened']
-    const look = { facets, limit: 100, isThorough: true }
+    const look = { asker_id: 'ada', facets, limit: 100, isThorough: true }
     const open = async () => (await openContract(hub)).contract_id
 
     for (let n = 0; n < 3; n++) await open()
@@ -29,10 +35,10 @@ describe('the audit trail, live: where a reader begins', () => {
     const place = await reader.here(facets)
     expect([...place.seen.keys()].toSorted()).to.deep.equal(last.map((id) => eventId(`contract:${id}`, 1)).toSorted())
     expect(place.from_ms, 'the three before these are behind it').to.equal(clock.now() - 1_002)
-    expect(await reader.next(place, look)).to.deep.include({ rows: [], isDry: true })
+    expect(await reader.next(place, look)).to.deep.include({ items: [], isDry: true })
     const fresh = await open()
-    const { rows } = await reader.next(place, look)
-    expect(rows.map(({ stream }) => stream)).to.deep.equal([`contract:${fresh}`])
+    const { items } = await reader.next(place, look)
+    expect(items.map(({ stream }) => stream)).to.deep.equal([`contract:${fresh}`])
     expect((await readLog(hub, fresh)).length).to.equal(1)
     await database.close()
     await hub.close()
