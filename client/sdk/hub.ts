@@ -251,7 +251,11 @@ export class HubSession implements Hub {
       this.#beat()
       this.#ask('agent.heartbeat', {})
         .then(({ heads }) => {
-          for (const [contract_id, head] of Object.entries(heads)) this.#rooms.get(contract_id)?.sync.onHead(head)
+          for (const [contract_id, head] of Object.entries(heads)) {
+            // The word that it was opened may have been lost.
+            this.#feed.onOpened(contract_id)
+            this.#rooms.get(contract_id)?.sync.onHead(head)
+          }
         })
         // The next beat comes anyway, and a connection that is gone tells of itself.
         .catch(() => undefined)
