@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import type { WireEvent } from '../../shared/protocol/index.ts'
-import { startHub } from '../harness/hub.ts'
+import { startHub, type TestHub } from '../harness/hub.ts'
 import type { Client } from '../harness/people.ts'
 import { freePort, type HubProcess, startHubProcess } from '../harness/processes/hub-process.ts'
 import { answerTo, ask, countAnswers, endAllDesks, logOf, newFolder, sitDown, startDesk } from './desk-process.ts'
@@ -13,7 +13,10 @@ const SENTENCE = 'The lantern keeper climbs the tower at dusk.'
 const REPLY = `At dusk. [tower.md:3]`
 
 describe('docs-desk and kill -9', () => {
-  let hub: HubProcess
+  /** In this process, but where a test kills it. */
+  let stays: TestHub
+  let mortal: HubProcess | undefined
+  let hub: TestHub | HubProcess
   let model: ModelStandIn
   let folder: string
   let data_dir: string
@@ -26,27 +29,35 @@ describe('docs-desk and kill -9', () => {
   const env = () => ({ DOCS_DESK_MODEL_URL: model.url, DOCS_DESK_MODEL: 'tiny', DOCS_DESK_QUESTION: 'When does the keeper climb?' })
   const start = () => startDesk(hub, { data_dir, folder, env: env() })
 
+  before(async () => {
+    stays = await startHub()
+  })
+  after(() => stays.close())
+
   beforeEach(async () => {
-    const hub_dir = await newFolder()
-    hub = await startHubProcess({ data_dir: hub_dir, port: await freePort() })
     model = await startModel()
     folder = await newFolder()
     data_dir = await newFolder()
     held = []
     await writeFile(join(folder, 'tower.md'), `# Tower\n\n${SENTENCE}\n`)
     model.behave((response) => void openStream(response).end(delta(REPLY) + DONE))
-    desk = start()
-    contract_id = await desk.ready
-    human = await sitDown(hub, contract_id)
   })
 
   afterEach(async () => {
     human?.close()
     await endAllDesks()
-    await hub?.stop()
+    await mortal?.stop()
     await model?.close()
-    for (const path of [folder, data_dir, hub.data_dir]) await rm(path, { recursive: true, force: true })
+    for (const path of [folder, data_dir, ...(mortal === undefined ? [] : [mortal.data_dir])])
+      await rm(path, { recursive: true, force: true })
   })
+
+  async function comeIn(to: TestHub | HubProcess): Promise<void> {
+    hub = to
+    desk = start()
+    contract_id = await desk.ready
+    human = await sitDown(hub, contract_id)
+  }
 
   /** From now on the model says one word and stops. */
   function hold(): void {
@@ -71,6 +82,7 @@ describe('docs-desk and kill -9', () => {
   }
 
   it('[DESK-10] killed in the middle of an answer, the next process answers each question exactly once', async () => {
+    await comeIn(stays)
     const seqs: number[] = []
     for (let round = 1; round <= 3; round += 1) {
       hold()
@@ -90,6 +102,7 @@ describe('docs-desk and kill -9', () => {
 
   for (const step of ['call.requested', 'call.started', 'call.succeeded', 'message.posted']) {
     it(`[DESK-10] killed right after ${step}, the next process takes no step twice`, async () => {
+      await comeIn(stays)
       const seqs: number[] = []
       for (let round = 1; round <= 2; round += 1) {
         const seq = await ask(human, contract_id, `When does the keeper climb, in round ${round}?`)
@@ -129,19 +142,21 @@ describe('docs-desk and kill -9', () => {
   })
 
   it('[DESK-11] the hub killed in the middle of an answer and started again, the same process answers each question exactly once', async () => {
+    const [hub_dir, port] = [await newFolder(), await freePort()]
+    mortal = await startHubProcess({ data_dir: hub_dir, port })
+    await comeIn(mortal)
     const seqs: number[] = []
-    const { data_dir: hub_dir } = hub
-    const port = Number(new URL(hub.url).port)
     for (let round = 1; round <= 3; round += 1) {
       hold()
       seqs.push(await ask(human, contract_id, `When does the keeper climb, in round ${round}?`))
       await human.next('chunk', ({ chunk }) => chunk === 'At ' && model.requests.length > round)
       seqs.push(await ask(human, contract_id, `And in round ${round}, when does the keeper climb again?`))
-      await hub.kill()
+      await mortal.kill()
       human.close()
       release()
       held = []
-      hub = await startHubProcess({ data_dir: hub_dir, port })
+      mortal = await startHubProcess({ data_dir: hub_dir, port })
+      hub = mortal
       human = await sitDown(hub, contract_id)
       for (const seq of seqs) await answerTo(human, contract_id, seq)
     }
