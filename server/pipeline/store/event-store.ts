@@ -1,6 +1,7 @@
 import { type Connection, mongo, Schema } from 'mongoose'
 import { type AuditType, type By, type ErrorCode, type EventType, ParleyError, type RecordedEvent } from '../../../shared/protocol/index.ts'
 import { type Sealed, unseal } from '../../core/seal.ts'
+import { createReadPaces } from './read-paces.ts'
 
 /** Who may read an event: `staff` = staff, the owner and the provider; others get a stub in its place. */
 export type Audience = 'all' | 'staff'
@@ -85,8 +86,6 @@ export interface DocumentPage {
 
 /** Of one read: what a node decodes and folds in one go, whoever wrote it. */
 export const MOST_READ_BYTES = 1_048_576
-/** The first events of a read say how large the others may be. Sixteen of the largest are 4 MB. */
-const FIRST_BATCH = 16
 const BATCH_GROWS = 8
 /** Of each stream, where many are asked for. */
 export const NEXT_AT_ONCE = 8
@@ -105,6 +104,8 @@ export function createEventStore(connection: Connection) {
   const schema = new Schema<EventDocument>({ _id: String }, { strict: false, versionKey: false, autoIndex: false, autoCreate: false })
   const collection = connection.model<EventDocument>('Event', schema, 'events').collection as unknown as mongo.Collection<EventDocument>
   const majority = { readConcern: { level: 'majority' as const } }
+
+  const paces = createReadPaces()
 
   async function insert(documents: EventDocument[]): Promise<InsertOutcome> {
     try {
@@ -129,15 +130,19 @@ export function createEventStore(connection: Connection) {
   /** The same as they lie there, for one who takes nothing in them for granted. `isLast`: the log ended with them. */
   async function readDocuments(stream: string, { after, limit, most_bytes = MOST_READ_BYTES }: ReadRange): Promise<DocumentPage> {
     const documents: EventDocument[] = []
-    for (let [at_once, bytes] = [FIRST_BATCH, 0]; ; ) {
+    for (let [at_once, bytes] = [paces.firstOf(eventId(stream, after), most_bytes), 0]; ; ) {
       const wanted = Math.min(limit - documents.length, at_once)
       const found = await readBatch(stream, documents.at(-1)?._id ?? eventId(stream, after), wanted)
       documents.push(...found)
       for (const { json } of found) bytes += wireBytes(String(json))
       const isLast = found.length < wanted
-      if (isLast || documents.length >= limit || bytes >= most_bytes) return { documents, isLast }
-      // As many as fit, by the mean of those so far; and not far more than before, for the next ones may be larger.
-      at_once = Math.min(Math.ceil(((most_bytes - bytes) * documents.length) / bytes), at_once * BATCH_GROWS)
+      if (!isLast && documents.length < limit && bytes < most_bytes) {
+        // As many as fit, by the mean of those so far; and not far more than before, for the next ones may be larger.
+        at_once = Math.min(Math.ceil(((most_bytes - bytes) * documents.length) / bytes), at_once * BATCH_GROWS)
+        continue
+      }
+      if (!isLast) paces.note(documents.at(-1)?._id ?? '', { count: documents.length, bytes })
+      return { documents, isLast }
     }
   }
 

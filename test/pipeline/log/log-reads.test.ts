@@ -1,7 +1,8 @@
 import { expect } from 'chai'
+import type { Connection } from 'mongoose'
 import { createBreather } from '../../../server/pipeline/background/breather.ts'
-import { bytesOf, type EventStore, type StoredEvent } from '../../../server/pipeline/store/event-store.ts'
-import { type Rig, say, useRig } from './log-rig.ts'
+import { bytesOf, createEventStore, type EventStore, type StoredEvent } from '../../../server/pipeline/store/event-store.ts'
+import { type Rig, say, sayAll, useRig } from './log-rig.ts'
 
 const LONG = 'x'.repeat(60_000)
 const MB = 1_048_576
@@ -19,6 +20,22 @@ describe('the reads of the log', () => {
     expect(reads.flat().map(({ seq }) => seq)).to.deep.equal(Array.from({ length: 60 }, (_, at) => at + 1))
     expect(await rig.plain.read(stream, { after: 0, limit: 500, most_bytes: 1 })).to.have.length(16)
     expect(await rig.plain.read(stream, { after: 0, limit: 5 })).to.have.length(5)
+  })
+
+  it('[LOG-19] who reads on where a read ended asks once for a page, and for no more than fit by the size of those before', async () => {
+    const [short, long] = [rig.stream(), rig.stream()]
+    const keys = Array.from({ length: 900 }, (_, at) => `key ${at}`)
+    await sayAll(rig.otherLog(), short, keys)
+    await sayLong(rig, long, 60)
+    const asked: number[] = []
+    const store = counting(rig.plain, asked)
+    for (const after of [0, 400]) await store.read(short, { after, limit: 400 })
+    expect(asked).to.deep.equal([16, 128, 256, 400])
+    asked.length = 0
+    const { length } = await store.read(long, { after: 0, limit: 500 })
+    await store.read(long, { after: length, limit: 500 })
+    expect(asked[0]).to.equal(16)
+    expect(asked[1], 'of 60 KB, as many as are 1 MB').to.be.at.most(18)
   })
 
   it('[LOG-19] a room whose log takes many reads is folded to its head, and refreshed to it', async () => {
@@ -95,6 +112,16 @@ async function longRoom(rig: Rig, messages: number): Promise<string> {
 async function sayLong(rig: Rig, stream: string, messages: number, name = 'key'): Promise<void> {
   const log = rig.otherLog()
   await Promise.all(Array.from({ length: messages }, (_, at) => say(log, stream, { key: `${name} ${at}`, body: LONG })))
+}
+
+/** The store, with how many events each question asks for. */
+function counting({ collection }: EventStore, asked: number[]): EventStore {
+  const find = (range: object, options: { batchSize: number }) => {
+    asked.push(options.batchSize)
+    return collection.find(range, options)
+  }
+  // The cast holds: of a connection the store uses the model's collection alone, and a read its `find`.
+  return createEventStore({ model: () => ({ collection: { find } }) } as unknown as Connection)
 }
 
 function watched(store: EventStore, watch: (stream: string, read: () => Promise<StoredEvent[]>) => Promise<StoredEvent[]>): EventStore {
