@@ -1,5 +1,5 @@
-import type { Clock } from '../../core/clock.ts'
-import { isoTime } from '../../core/clock.ts'
+import { ParleyError } from '../../../shared/protocol/index.ts'
+import { type Clock, isoTime } from '../../core/clock.ts'
 import { type Counted, createCountingWindows } from '../../pipeline/background/counting-windows.ts'
 import type { RecordedCommand, SystemFrames } from '../../pipeline/command.ts'
 import type { TurnedAway } from '../../pipeline/door-watch.ts'
@@ -60,6 +60,7 @@ export const noteRefusal: RecordedCommand<'permission.refuse'> = {
   keyOf: ({ request_id }) => `refused:${request_id}`,
   decide: (room, { agent_id, lacks, denied_by, what, last_at, count }) => {
     refuseWhenEnded(room)
+    if (![room.contract?.provider_id, room.contract?.requester_id].includes(agent_id)) throw new ParleyError('NOT_FOUND')
     return { event: { type: 'permission.refused', data: { agent_id, lacks, denied_by, what, last_at, count } } }
   },
   ack: () => ({}),

@@ -9,7 +9,7 @@ import { measuredOf } from '../delivery/measured-parser.ts'
 import type { LogEvent } from '../logger.ts'
 import type { Meter } from '../meter.ts'
 import { refusalOf } from '../problem.ts'
-import type { Budget, FrameLimits, MeasuredFrame } from './frame-limits.ts'
+import { type Budget, type FrameLimits, type MeasuredFrame, roomFrames } from './frame-limits.ts'
 
 export interface DoorDeps {
   limits: Limits
@@ -107,8 +107,9 @@ export function createDoor(deps: DoorDeps) {
     // A name that a stranger made up is no label.
     const known = Object.hasOwn(frameTable, type) ? type : 'unknown'
     meter.frame(known, refusal.code)
-    const subject = { type: 'contract', id: contract_id }
-    deps.onTurnedAway({ error, door: `frame ${known}`, principal: session.principal, shown: true, ip: '', correlation_id, subject })
+    // Any other frame may hold the name of a room that its sender never saw.
+    const subject = roomFrames.has(type) ? { subject: { type: 'contract', id: contract_id } } : {}
+    deps.onTurnedAway({ error, door: `frame ${known}`, principal: session.principal, shown: true, ip: '', correlation_id, ...subject })
     if (ours) logEvent('error', 'frame.failed', { ...about, error })
     else logEvent('debug', 'frame.refused', about)
     answer({ ok: false, error: refusal })

@@ -27,13 +27,13 @@ const MOST_SHARED = 20_000
 /** Rooms that one connection is known in. One that is forgotten counts again from its next frame on. */
 const MOST_ROOMS = 1_000
 
-/** What is carried out only for those who may be in the room; anyone may leave one. */
-const provesEntry: ReadonlySet<string> = new Set(
-  Object.entries(frames).flatMap(([type, { payload }]) => {
-    const isAboutRoom = 'shape' in payload && 'contract_id' in payload.shape
-    return isAboutRoom && type !== 'room.leave' ? type : []
-  }),
+/** Frames of which `contract_id` is a field. What else names a room, names it in vain. */
+export const roomFrames: ReadonlySet<string> = new Set(
+  Object.entries(frames).flatMap(([type, { payload }]) => ('shape' in payload && 'contract_id' in payload.shape ? type : [])),
 )
+
+/** What is carried out only for those who may be in the room; anyone may leave one. */
+const provesEntry: ReadonlySet<string> = new Set([...roomFrames].filter((type) => type !== 'room.leave'))
 
 /**
  * Token buckets by count and by bytes: of the connection and of its principal, and by count of the room that the frame is about. A

@@ -1,8 +1,8 @@
 import { expect } from 'chai'
 import type { BoundKey, BoundRefusal, FlagRecords, Profile } from '../../../shared/protocol/index.ts'
 import { startHub } from '../../harness/hub.ts'
-import { api, connectAs, type Person, signUp } from '../../harness/people.ts'
-import { type Home, makeHome, readLog, type Stage, setStage, until } from '../../scenarios/stage.ts'
+import { api, connectAgent, connectAs, type Person, registerAgent, signUp } from '../../harness/people.ts'
+import { codeOf, type Home, makeHome, readLog, type Stage, setStage, until } from '../../scenarios/stage.ts'
 
 interface Shown {
   flags: FlagRecords
@@ -110,9 +110,10 @@ describe('permissions in the room', () => {
     const { key_id, api_key } = await issue({ name: 'our secret plan', profile: { ...bounds, allowed_agents: [provider.id] } })
     for (const party of [requester, provider, { bearer: hub.operator_token }]) {
       const { keys } = await shown(party)
-      expect(keys.map(({ profile }) => profile)).to.deep.equal([null, { ...bounds, allowed_agents_count: 1 }])
-      expect(keys[1]).to.have.all.keys('key_id', 'issued_at', 'expires_at', 'profile')
-      expect(keys[1]?.key_id).to.equal(key_id)
+      const bound = keys.find((key) => key.key_id === key_id)
+      expect(bound).to.have.all.keys('key_id', 'issued_at', 'expires_at', 'profile')
+      expect(bound?.profile).to.deep.equal({ ...bounds, allowed_agents_count: 1 })
+      expect(keys.filter((key) => key !== bound).map(({ profile }) => profile)).to.deep.equal([null])
     }
     const text = JSON.stringify(await shown(requester))
     for (const secret of [api_key, api_key.slice(-4), 'our secret plan']) expect(text).not.to.contain(secret)
@@ -149,6 +150,27 @@ describe('permissions in the room', () => {
     })
     const { refused_bounds } = await shown(requester)
     expect(refused_bounds.map(({ rule, refusals }) => ({ rule, refusals }))).to.deep.equal([{ rule: 'allowed_tools', refusals: 1 }])
+    client.close()
+  })
+
+  it('[PERM-19] a stranger’s agent leaves no trace in a room that it only names, whatever it is refused', async () => {
+    const { contract_id, requester, hub, human } = stage
+    const stranger = await registerAgent(hub)
+    const body = { profile: { allowed_tools: [] } }
+    const issued = await api<{ api_key: string }>(hub, 'POST', `/agents/${stranger.id}/keys`, { body, bearer: stranger.bearer })
+    const { api_key } = issued.body
+    const client = await connectAgent(hub, { id: stranger.id, auth: { key: api_key }, bearer: api_key })
+    const tools = [{ name: 'forbidden', description: 'x', input_schema: {} }]
+    const codes = [
+      codeOf(await client.askRaw('agent.tools.register', { tools, contract_id })),
+      codeOf(await client.askRaw('tool.call', { contract_id, key: 'a', tool: 'shout', input: {} })),
+    ]
+    expect(codes).to.deep.equal(['PROFILE_VIOLATED', 'NOT_FOUND'])
+    await tryEvidence('by the agent itself')
+    await human.event(contract_id, 'permission.refused')
+    expect((await told('permission.refused')).map(({ data }) => data['agent_id'])).to.deep.equal([stage.provider.id])
+    const { refused_bounds, flags } = await shown(requester)
+    expect([refused_bounds, flags.can_read_attachments.refusals]).to.deep.equal([[], 1])
     client.close()
   })
 })

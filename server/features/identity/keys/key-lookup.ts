@@ -54,7 +54,7 @@ export function createKeyLookup({ model: { agentKeys }, clock }: { model: Model;
 
   /** What bounds the keys of an agent that are good now, oldest first. */
   async function boundsOf(agent_id: string): Promise<BoundKey[]> {
-    const rows = await agentKeys.find({ agent_id, status: 'active' }).sort({ _id: 1 }).toArray()
+    const rows = await agentKeys.find({ agent_id, status: 'active' }).sort({ created_at: 1, _id: 1 }).toArray()
     return rows.filter((row) => !isOver(row, clock.now())).map(boundKey)
   }
 
