@@ -4,6 +4,7 @@ import type { WireEvent } from '../../../shared/protocol/index.ts'
 import type { Person } from '../people.ts'
 import type { Random } from '../random.ts'
 import type { History } from './history.ts'
+import { openWire } from './wire.ts'
 
 const IN_FLIGHT = 5
 /** Below the hub's 100 frames a second, with room for what is sent again. */
@@ -63,13 +64,8 @@ export function startPoster({ person, rooms, url, secondUrl, history, random }: 
 
   /** One connection, as long as it lasts. */
   async function live(): Promise<void> {
-    const mine = io(`${url()}/rooms`, { auth: person.auth, transports: ['websocket'], forceNew: true, reconnection: false })
+    const { socket: mine, lost } = openWire(url(), person)
     socket = mine
-    const lost = new Promise<never>((_, reject) => {
-      mine.once('disconnect', () => reject(new Error('the wire was cut')))
-      mine.once('connect_error', reject)
-    })
-    lost.catch(() => undefined)
     await Promise.race([lost, new Promise<void>((resolve) => mine.once('connect', resolve))])
     await Promise.race([lost, watchRooms(mine)])
     const sent = new Map<Frame, Promise<void>>()

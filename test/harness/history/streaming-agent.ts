@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { io, type Socket } from 'socket.io-client'
+import type { Socket } from 'socket.io-client'
 import type { Person } from '../people.ts'
+import { openWire } from './wire.ts'
 
 export interface StreamingAgent {
   /** Its tools are registered: from here on it can be called. */
@@ -42,12 +43,8 @@ export function startStreamingAgent({ person, url, parts }: { person: Person; ur
   }
 
   async function live(): Promise<void> {
-    const mine = io(`${url()}/rooms`, { auth: person.auth, transports: ['websocket'], forceNew: true, reconnection: false })
+    const { socket: mine, lost } = openWire(url(), person)
     socket = mine
-    const lost = new Promise<never>((_, reject) => {
-      mine.once('disconnect', () => reject(new Error('the wire was cut')))
-      mine.once('connect_error', reject)
-    })
     // It comes at least once: one that this connection has already is dropped.
     const has = new Set<string>()
     mine.on('core.tool.call', ({ call_id, tool }: { call_id: string; tool: string }, ack: () => void) => {
