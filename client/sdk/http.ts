@@ -20,7 +20,8 @@ export interface Http {
   streamedText(contract_id: string, call_id: string): Promise<string>
 }
 
-export function createHttp({ url, key, token }: Pick<ConnectOptions, 'key' | 'token'> & { url: string }): Http {
+/** `self`: who asks, once that is known. */
+export function createHttp({ url, key, token }: Pick<ConnectOptions, 'key' | 'token'> & { url: string }, self = () => ''): Http {
   return {
     async me() {
       const answer = await get('/me')
@@ -54,6 +55,8 @@ export function createHttp({ url, key, token }: Pick<ConnectOptions, 'key' | 'to
     const secret = await resolveCredential(key ?? token)
     const headers: Record<string, string> = { accept: 'application/json' }
     if (secret !== undefined) headers.authorization = `Bearer ${secret}`
+    // The browser's cookie may be somebody else's by now.
+    else if (self()) headers['x-parley-principal'] = self()
     const signal = AbortSignal.timeout(TIMEOUT_MS)
     return await fetch(new URL(path, url), { headers, signal }).catch((thrown: unknown) => {
       throw ownRefusal('UNREACHABLE', undefined, { cause: toError(thrown) })

@@ -48,7 +48,7 @@ export class HubSession implements Hub {
     this.#session_id = options.resume
     const { clock } = options
     const onProblem = this.#report
-    this.#http = createHttp(options)
+    this.#http = createHttp(options, () => this.principal.id)
     this.link = new Link({
       ...{ url: options.url, clock, ack_timeout_ms: options.ack_timeout_ms },
       auth: () => this.#auth(),
@@ -131,15 +131,15 @@ export class HubSession implements Hub {
   async #auth(): Promise<Record<string, string>> {
     const { key, token } = this.#options
     const secret = await resolveCredential(key ?? token)
-    if (secret === undefined) return {}
-    return key === undefined ? { token: secret } : { key: secret }
+    if (key !== undefined) return { key: secret ?? '' }
+    // Named in every handshake: what was written as the one must not be sent as the next user of the browser.
+    this.principal = this.#isRestored ? this.principal : await this.#http.me()
+    return { as: this.principal.id, ...(secret === undefined ? {} : { token: secret }) }
   }
 
   async #greet(): Promise<void> {
     const { key, agent } = this.#options
-    if (key === undefined) {
-      if (!this.#isRestored) this.principal = await this.#http.me()
-    } else {
+    if (key !== undefined) {
       const session_id = this.#session_id
       const hello = { protocol: PROTOCOL, agent, ...(session_id === undefined ? {} : { resume: session_id }) }
       const welcome = await this.link.ask('agent.hello', hello)

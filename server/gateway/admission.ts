@@ -37,12 +37,12 @@ export function createAdmission({ authenticate, origins, csrf }: { authenticate:
     cookie: string | undefined
     origin: string | undefined
   }): Promise<Admission> {
-    const { key, token } = typeof auth === 'object' && auth !== null ? (auth as Record<string, unknown>) : {}
-    if (typeof key === 'string') return authenticate.key(key)
-    if (typeof token === 'string') return authenticate.bearer(token)
+    const { key, token, as } = typeof auth === 'object' && auth !== null ? (auth as Record<string, unknown>) : {}
+    if (typeof key === 'string') return onlyAs(as, await authenticate.key(key))
+    if (typeof token === 'string') return onlyAs(as, await authenticate.bearer(token))
     if (cookieValue(cookie, COOKIE) === undefined) throw new ParleyError('UNAUTHENTICATED')
     if (origin === undefined || !own.has(origin)) throw new ParleyError('ORIGIN_DENIED')
-    return authenticate.cookie(cookie)
+    return onlyAs(as, await authenticate.cookie(cookie))
   }
 
   /** Undefined for a request without credentials; throws for bad ones. */
@@ -60,7 +60,7 @@ export function createAdmission({ authenticate, origins, csrf }: { authenticate:
     const { cookie, origin } = headers
     // Browsers leave the Origin away on their own reads, which no other page can see the answer of.
     if (origin === undefined ? !READS.has(method) : !own.has(origin)) throw new ParleyError('ORIGIN_DENIED')
-    const { principal } = await authenticate.cookie(cookie)
+    const { principal } = onlyAs(headers['x-parley-principal'], await authenticate.cookie(cookie))
     if (!READS.has(method)) {
       csrf.check({ session, header: single(headers['x-csrf-token']) })
       return { principal }
@@ -70,6 +70,15 @@ export function createAdmission({ authenticate, origins, csrf }: { authenticate:
   }
 
   return { socket, request }
+}
+
+/**
+ * A page lives longer than the browser's cookie, which another tab may have replaced by somebody else's: what it writes for the one must
+ * not be recorded as the other's. Refuses UNAUTHENTICATED unless the credentials prove whom the client takes itself for.
+ */
+function onlyAs(expected: unknown, admission: Admission): Admission {
+  if (expected === undefined || expected === admission.principal.id) return admission
+  throw new ParleyError('UNAUTHENTICATED', { detail: 'The credentials are of another principal than the one that the client names' })
 }
 
 function single(header: string | string[] | undefined): string | undefined {

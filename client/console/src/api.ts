@@ -2,6 +2,9 @@ import type { Refusal } from '../../../shared/protocol/index.ts'
 import { RefusedError } from '../../sdk/index.ts'
 import { askPatiently } from './waiting.ts'
 
+/** Whom this page is for, while somebody is signed in; and what happens when the browser's cookie is no longer his. */
+export const asker: { id: string | undefined; onEnded: () => void } = { id: undefined, onEnded: () => undefined }
+
 // Longer than a busy hub needs, shorter than a person's patience.
 const TIMEOUT_MS = 20_000
 const READS = ['GET', 'HEAD']
@@ -33,7 +36,16 @@ export async function api<T>(method: string, path: string, { once, ...asked }: A
   const answer: unknown = await response.json().catch(() => undefined)
   // The hub answered by its own schema for this route; a page is as old as the hub that served it, or nearly.
   if (response.ok && answer !== undefined) return answer as T
+  if (response.status === 401) void checkAsker()
   throw new RefusedError(isProblem(answer) ? answer : notOurs(response.status))
+}
+
+/** Asks whether the browser's cookie is still that of whom this page is for; another tab, or a link, may have replaced it. */
+export async function checkAsker(): Promise<void> {
+  const { id } = asker
+  if (id === undefined) return
+  const response = await send('GET', '/me', {}).catch(() => undefined)
+  if (response?.status === 401 && id === asker.id) asker.onEnded()
 }
 
 /** The same for an answer that is plain text. */
@@ -66,6 +78,7 @@ async function send(method: string, path: string, { body, signal, key }: Sent): 
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       ...(key === undefined ? {} : { 'idempotency-key': key }),
       ...(READS.includes(method) ? {} : csrfHeader()),
+      ...(asker.id === undefined ? {} : { 'x-parley-principal': asker.id }),
     },
     signal: signal ? AbortSignal.any([signal, limit]) : limit,
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),

@@ -42,6 +42,8 @@ export const contracts = signal<ContractList>(nothingYet)
 /** A question that is under way answers for those asked meanwhile, once more after it. */
 let underWay: Promise<void> | undefined
 let isAskedAgain = false
+/** Counts those whose list this was: an answer to an earlier one is nobody's. */
+let generation = 0
 
 /** Reads what is shown again. What is there stays until the answer comes, and when none comes. */
 export function refreshContracts(): Promise<void> {
@@ -64,19 +66,22 @@ export async function moreContracts(): Promise<void> {
 }
 
 export function forgetContracts(): void {
+  generation += 1
   contracts.value = nothingYet
 }
 
 async function read({ offset, limit }: { offset: number; limit: number }): Promise<void> {
   contracts.value = { ...contracts.peek(), isLoading: true }
+  const asker = generation
   try {
     const page = await api<ContractsPage>('GET', `/contracts?sort_by=last_activity_at&limit=${limit}&offset=${offset}`)
+    if (asker !== generation) return
     learnNames(page.items.flatMap(({ parties }) => parties))
     // The hub is some seconds late; what was seen here is newer.
     const items = inOrder(merged(contracts.peek().items ?? [], page.items))
     contracts.value = { items, total: page.total, at: Date.now(), error: undefined, isLoading: false }
   } catch (thrown) {
-    contracts.value = { ...contracts.peek(), error: toRefused(thrown), isLoading: false }
+    if (asker === generation) contracts.value = { ...contracts.peek(), error: toRefused(thrown), isLoading: false }
   }
 }
 

@@ -108,6 +108,7 @@ export class Link {
     try {
       this.#socket.auth = await this.#options.auth()
     } catch (thrown) {
+      if (thrown instanceof RefusedError && thrown.retry !== 'later') return this.close(thrown)
       return this.#retry(toError(thrown))
     }
     if (this.state !== 'closed') this.#socket.connect()

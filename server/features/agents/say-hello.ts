@@ -108,7 +108,7 @@ export function createSayHello(deps: HelloDeps): SessionCommand<'agent.hello'> {
     const bound = toolsOf(principal)
     if (bound === null) return true
     const row = await models.sessions.findOne({ _id, agent_id: principal.id }, { projection: { tools: 1 } })
-    return row !== null && row.tools !== null && row.tools.every((tool) => bound.includes(tool))
+    return row?.tools?.every((tool) => bound.includes(tool)) ?? false
   }
 
   function lose(session: Session, graceful: boolean): void {

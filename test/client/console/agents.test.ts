@@ -16,7 +16,7 @@ describe('console: agents and their keys', () => {
       bearer: owner.bearer,
     })
     const opened = await world.signedIn({ user: owner })
-    await opened.page.getByRole('link', { name: 'Agents' }).click()
+    await opened.page.getByRole('navigation', { name: 'Console' }).getByRole('link', { name: 'Agents' }).click()
     await opened.page.getByRole('link', { name }).click()
     await opened.page.getByRole('heading', { name, exact: true }).waitFor()
     await opened.page.locator('.item').first().waitFor()

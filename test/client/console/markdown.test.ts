@@ -90,6 +90,12 @@ describe('console: messages in Markdown', () => {
     expect(faults).to.deep.equal([])
   })
 
+  it('[CON-34] an address of other letters, or with a name in front, says where it leads', async () => {
+    const { page } = await roomWith(['[https://аррlе.com/](https://аррlе.com/) and [bank.example](https://bank.example@evil.example/)'])
+    await page.locator('.prose a').nth(1).waitFor()
+    expect(await page.locator('.leads-to').allTextContents()).to.deep.equal([' (xn--l-7sbq6ba.com)', ' (evil.example)'])
+  })
+
   it('[CON-35] Markdown makes links to http, https and mail alone, and nothing else that acts; it runs nowhere', async () => {
     const { page, faults } = await roomWith(corpus.map(([text]) => text))
     await page

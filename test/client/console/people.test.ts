@@ -18,7 +18,7 @@ describe('console: people', () => {
 
   async function peoplePage() {
     const opened = await world.signedIn()
-    await opened.page.getByRole('link', { name: 'People' }).click()
+    await opened.page.getByRole('navigation', { name: 'Console' }).getByRole('link', { name: 'People' }).click()
     await opened.page.locator('.item', { hasText: 'the hub’s own admin' }).waitFor()
     const row = (name: string) => opened.page.locator('.item', { hasText: name })
     return { ...opened, row }
@@ -110,8 +110,8 @@ describe('console: people', () => {
 
   it('[CON-30] who is no admin is not led there, and is told why when going there', async () => {
     const { page } = await world.signedIn({ user: await signUp(world.hub, ['reviewer'], 'Rea') })
-    await page.getByRole('link', { name: 'Agents' }).waitFor()
-    expect(await page.getByRole('link', { name: 'People' }).count()).to.equal(0)
+    await page.getByRole('navigation', { name: 'Console' }).getByRole('link', { name: 'Agents' }).waitFor()
+    expect(await page.getByRole('navigation', { name: 'Console' }).getByRole('link', { name: 'People' }).count()).to.equal(0)
     await page.goto(`${world.hub.url}/app/people`)
     await page.getByText('The people could not be loaded.').waitFor()
   })

@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { signUp } from '../../harness/people.ts'
 import { signInLink } from './console-world.ts'
 import { useConsole } from './use-console.ts'
 
@@ -49,6 +50,21 @@ describe('console: sign-in', () => {
       await page.getByRole('heading', { name: 'Sign in' }).waitFor()
       await page.getByText('scripts/start').waitFor()
     }
+  })
+
+  it('[CON-47] when another tab signs in as somebody else, the page of the former one ends, and writes nothing as the new one', async () => {
+    const { page, context } = await world.signedIn()
+    const written: string[] = []
+    page.on('request', (request) => {
+      if (request.method() === 'POST') written.push(request.headers()['x-parley-principal'] ?? 'nobody')
+    })
+    const other = await context.newPage()
+    await other.goto(await signInLink(world.hub, await signUp(world.hub)))
+    await other.waitForURL('**/app/rooms')
+    await page.bringToFront()
+    await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')))
+    await page.getByRole('heading', { name: 'Your session has ended' }).waitFor()
+    expect(written).to.deep.equal([])
   })
 
   it('[CON-2] signing out ends the access of the browser', async () => {

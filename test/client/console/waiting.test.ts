@@ -48,7 +48,7 @@ describe('console: a hub that asks for a pause', () => {
     await registerAgent(world.hub, 'Scribe')
     const { page, note, faults } = await opened()
     const asked = await refuse(page, 'GET', '/agents', [{ 'retry-after': '60' }, { ratelimit: '"read";r=0;t=20' }])
-    await page.getByRole('link', { name: 'Agents' }).click()
+    await page.getByRole('navigation', { name: 'Console' }).getByRole('link', { name: 'Agents' }).click()
     await note.waitFor()
     const first = await seconds(page)
     expect(first).to.be.within(1, 60)
@@ -77,7 +77,7 @@ describe('console: a hub that asks for a pause', () => {
       { 'retry-after': '900' },
       ...Array(4).fill({ 'retry-after': '60' }),
     ])
-    await page.getByRole('link', { name: 'Agents' }).click()
+    await page.getByRole('navigation', { name: 'Console' }).getByRole('link', { name: 'Agents' }).click()
     await note.getByRole('button', { name: 'Stop waiting' }).click()
     await page.locator('.trouble', { hasText: 'Too many frames or requests' }).waitFor()
     expect(asked).to.have.length(1)
@@ -103,7 +103,7 @@ describe('console: a hub that asks for a pause', () => {
 
   it('[CON-36] what makes something waits in its dialog and goes again under one key; who closes the dialog makes nothing', async () => {
     const { page, note, faults } = await opened()
-    await page.getByRole('link', { name: 'Agents' }).click()
+    await page.getByRole('navigation', { name: 'Console' }).getByRole('link', { name: 'Agents' }).click()
     const asked = await refuse(page, 'POST', '/agents', [{ 'retry-after': '60' }, { 'retry-after': '60' }])
     const register = async (name: string) => {
       await page.getByRole('button', { name: 'Register…' }).click()

@@ -5,7 +5,7 @@ import { expect } from 'chai'
 import { build } from 'vite'
 
 /** The console's whole budget is 60 KB; of this one's, socket.io-client takes 13. */
-const BUDGET_BYTES = 26_000
+const BUDGET_BYTES = 27_000
 
 describe('the sdk in a browser', () => {
   it('[SDK-27] is small, and holds neither zod nor anything of Node', async () => {

@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { createHttp } from '../../../client/sdk/http.ts'
-import { connect, type Hub, type Room, type RoomEvent } from '../../../client/sdk/index.ts'
+import type { HubSession } from '../../../client/sdk/hub.ts'
+import { connect, type Hub, memoryStorage, RefusedError, type Room, type RoomEvent } from '../../../client/sdk/index.ts'
 import { startHub, type TestHub } from '../../harness/hub.ts'
 import { openContract, type Person, signUp } from '../../harness/people.ts'
 import { freePort, startHubProcess } from '../../harness/processes/hub-process.ts'
@@ -33,6 +34,29 @@ describe('the sdk with a real hub', () => {
       hub = await startHub({ limits: { frames_per_s: 100_000, frames_burst: 100_000 } })
     })
     after(() => hub.close())
+
+    it('[SDK-41] what one user wrote is never sent as the next one whose credentials the program has by then', async () => {
+      const [alice, bob] = [await signUp(hub), await signUp(hub, ['admin'])]
+      const { contract_id } = await openContract(hub, { requester: alice })
+      const storage = memoryStorage()
+      let now = alice
+      const page = (await connect({ url: hub.url, token: () => now.bearer, storage })) as HubSession
+      opened.push(page)
+      const room = await page.room(contract_id)
+      await room.post('I am Alice.')
+      now = bob
+      page.link.reconnect()
+      const refused = await room.post('I, Alice, accept the price.').catch((error: unknown) => error)
+      expect(refused).to.be.instanceOf(RefusedError).with.property('code', 'UNAUTHENTICATED')
+      expect({ state: page.state, id: page.principal.id }).to.deep.equal({ state: 'closed', id: alice.id })
+      const { events } = await createHttp({ url: hub.url, token: alice.bearer }).eventsAfter(contract_id, { after: 0 })
+      expect(bodies(events)).to.deep.equal(['I am Alice.'])
+      // It stays hers: when she is back, it goes out.
+      const hers = await connect({ url: hub.url, token: alice.bearer, storage })
+      opened.push(hers)
+      const later = await hers.room(contract_id, { since: 0 })
+      for await (const event of later.events()) if (bodies([event])[0] === 'I, Alice, accept the price.') break
+    })
 
     const agents: (() => ChildProcess)[] = []
     const stopAtEnd = (agent: () => ChildProcess) => agents.push(agent)

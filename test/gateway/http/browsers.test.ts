@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { ConfigError, readConfig } from '../../../server/config.ts'
 import { csrfOf } from '../../harness/csrf-of.ts'
 import { startHub, type TestHub } from '../../harness/hub.ts'
-import { api, registerAgent } from '../../harness/people.ts'
+import { api, connectAs, registerAgent, signUp } from '../../harness/people.ts'
 
 const FRIEND = 'https://desk.example'
 
@@ -52,6 +52,23 @@ describe('browsers', () => {
     expect((await me('__Host-parley=unknown')).headers.getSetCookie().join()).to.not.include('csrf')
     const bearer = await fetch(`${hub.url}/me`, { headers: { cookie, authorization: `Bearer ${hub.operator_token}` } })
     expect(bearer.headers.getSetCookie().join()).to.not.include('csrf')
+  })
+
+  it('[HTTP-47] a page that takes itself for another than its cookie proves is refused, on routes and in the handshake', async () => {
+    const cookie = await signIn()
+    const own = { cookie, origin: hub.url }
+    const { id } = (await (await fetch(`${hub.url}/me`, { headers: own })).json()) as { id: string }
+    const statusAs = async (principal: string) =>
+      (await fetch(`${hub.url}/me`, { headers: { ...own, 'x-parley-principal': principal } })).status
+    expect([await statusAs(id), await statusAs('01890a5d-ac96-774b-bcce-b302099a8057'), await statusAs('')]).to.deep.equal([200, 401, 401])
+    const token = (await csrfOf(hub.url, cookie)) ?? ''
+    const foreign = { ...own, 'x-csrf-token': token, 'x-parley-principal': 'another' }
+    expect(await write(foreign)).to.deep.equal({ status: 401, code: 'UNAUTHENTICATED' })
+    const person = await signUp(hub)
+    const client = await connectAs(hub, { auth: { token: person.bearer, as: person.id } as never })
+    client.close()
+    const refused = await connectAs(hub, { auth: { token: person.bearer, as: id } as never }).catch((error: Error) => error.message)
+    expect(refused).to.equal('UNAUTHENTICATED')
   })
 
   it('[HTTP-20] an Origin that only looks like the own one does not count, with a token that is right', async () => {

@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals'
 import type { UserRole } from '../../../../shared/protocol/index.ts'
 import { connect, type Hub, type HubState, RefusedError } from '../../../sdk/index.ts'
-import { api, toRefused } from '../api.ts'
+import { api, asker, checkAsker, toRefused } from '../api.ts'
 import { navigate, route } from '../route.ts'
 
 export interface Me {
@@ -27,8 +27,10 @@ export const myself = (): Me | undefined => (session.value.state === 'signed-in'
 /** Finds out who is signed in, and connects. */
 export async function startSession(): Promise<void> {
   session.value = { state: 'starting' }
+  asker.id = undefined
   try {
     const me = await api<Me>('GET', '/me')
+    asker.id = me.id
     session.value = { state: 'signed-in', me }
   } catch (thrown) {
     const error = toRefused(thrown)
@@ -62,6 +64,12 @@ export async function signOut(): Promise<void> {
   await endSession('left')
 }
 
+asker.onEnded = () => void endSession('ended')
+// Somebody comes back to the page: is it still his?
+document.addEventListener('visibilitychange', () => {
+  if (document.visibilityState === 'visible') void checkAsker()
+})
+
 async function openHub(): Promise<void> {
   hubState.value = 'connecting'
   try {
@@ -86,6 +94,7 @@ async function endSession(because: 'left' | 'ended', fault?: unknown): Promise<v
   if (session.value.state !== 'signed-in') return
   const open = hub.value
   hub.value = undefined
+  asker.id = undefined
   const isAboutCredentials = !(fault instanceof RefusedError) || ['UNAUTHENTICATED', 'CREDENTIALS_ENDED'].includes(fault.code)
   session.value = isAboutCredentials ? { state: 'signed-out', because } : { state: 'failed', error: fault }
   await open?.close()

@@ -12,7 +12,8 @@ export function linkOf({ href, text }: { href: string; text: string }): SafeLink
   const url = new URL(href)
   if (!SAFE.includes(url.protocol)) return undefined
   const place = url.protocol === 'mailto:' ? url.pathname : url.host
-  const isSaid = [url.href, href, place].some((said) => bare(said) === bare(text))
+  // Not as it is written: letters of other alphabets and a user's name in front make one address look like another.
+  const isSaid = url.username === '' && [url.href, place].some((said) => bare(said) === bare(text))
   return { href: url.href, leadsTo: isSaid ? undefined : place }
 }
 
