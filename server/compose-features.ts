@@ -138,7 +138,7 @@ export async function composeFeatures(deps: FeatureDeps) {
   const timers = createTimers({ connection, clock, fire, onTrouble, onDeadLetter: deps.onDeadLetter })
   const slots = tools.createTaskSlots({ log, timers, sessionsOfKey: reach.ofKey })
   const dispatch = tools.createDispatch({
-    ...{ log, timers, clock, slots, background, noteCall },
+    ...{ log, timers, clock, slots, background, noteCall, eventsOfCall: store.ofCall },
     forTool: reach.forTool,
     tellPeers: (agent_id, cancel) =>
       peers.tell(audienceOf.principal(agent_id), { kind: 'work', agent_id, ...(cancel === undefined ? {} : { cancel }) }),
@@ -242,7 +242,7 @@ export async function composeFeatures(deps: FeatureDeps) {
       audit.sweep()
       await reach.renew()
       await illness.sweep()
-      await dispatch.sendOpenCalls([...new Set(sessions.all().map(({ agent_id }) => agent_id))], { isSweep: true })
+      await dispatch.sweep([...new Set(sessions.all().map(({ agent_id }) => agent_id))])
       await credentials.watch.sweep()
     },
   })

@@ -1,9 +1,11 @@
 import { expect } from 'chai'
 import { createHistory } from '../harness/history/history.ts'
-import { connectAs } from '../harness/people.ts'
+import { type Client, connectAs, type Person } from '../harness/people.ts'
 import { type RedisServer, startRedis } from '../harness/processes/redis.ts'
 import { until } from '../scenarios/stage.ts'
-import { mustAgree, type Nodes, postMany, sees, startNodes, stepWhile, troublesOf, wholeLog } from './nodes.ts'
+import { mustAgree, type Nodes, postMany, sees, shout, startNodes, stepWhile, troublesOf, wholeLog } from './nodes.ts'
+
+const HOUR_MS = 3_600_000
 
 describe('a bus that fails', () => {
   let nodes: Nodes
@@ -113,6 +115,84 @@ describe('a bus that fails', () => {
     const next = await writer.must('message.post', { contract_id, key: 'heard', body: 'heard' })
     await sees(reader, contract_id, next.seq)
     expect(reader.events(contract_id).map((event) => event.seq)).to.deep.equal([seq, next.seq])
+  })
+})
+
+describe('a cancel that the bus lost', () => {
+  let nodes: Nodes
+  let human: Client
+  let agent: Client
+
+  beforeEach(async () => {
+    // No timer of a node may end a call by itself: whichever node fires it tells its own sessions.
+    nodes = await startNodes({ limits: { cancel_deadline_ms: HOUR_MS } })
+    human = await nodes.join(nodes.requester, 0)
+    agent = await connectAs(nodes.hub(1), nodes.provider as Person)
+    agent.socket.on('core.tool.call', (_call: unknown, ack: () => void) => ack())
+    await agent.must('agent.hello', { protocol: 1, agent: { name: 'scribe', version: '1.0.0' } })
+    await agent.must('agent.tools.register', { tools: [{ ...shout, input_schema: { ...shout.input_schema } }] as never })
+  })
+
+  afterEach(async () => {
+    agent.close()
+    await nodes.close()
+  })
+
+  async function running(key: string): Promise<string> {
+    const frame = { contract_id: nodes.contract_id, key, tool: 'shout', input: { text: 'hello' }, timeout_ms: 600_000 }
+    const { call_id } = await human.must('tool.call', frame)
+    await human.event(
+      nodes.contract_id,
+      'call.started',
+      (event) => 'data' in event && 'call_id' in event.data && event.data.call_id === call_id,
+    )
+    return call_id
+  }
+
+  const toldOf = (call_id: string) =>
+    agent.told.flatMap(({ type, payload }) =>
+      type === 'core.tool.cancel' && (payload as { call_id: string }).call_id === call_id ? [payload] : [],
+    )
+
+  /** Longer than two comparisons of heads; each heartbeat lets the node of the agent come to an end with what it does. */
+  async function passSweeps(): Promise<void> {
+    for (let passed = 0; passed < 15; passed++) await beat()
+  }
+
+  async function beat(): Promise<void> {
+    nodes.clock.advance(1_000)
+    await agent.must('agent.heartbeat', {})
+  }
+
+  async function untilTold(call_id: string): Promise<void> {
+    for (let beats = 0; toldOf(call_id).length === 0; beats++) {
+      if (beats >= 300) throw new Error('the agent was never told')
+      await beat()
+    }
+  }
+
+  it('[NODE-36] is told by the comparison of heads, once, while the call is open', async () => {
+    const [kept, call_id] = [await running('kept'), await running('canceled')]
+    await withoutBus(nodes, async () => {
+      await human.must('tool.cancel', { contract_id: nodes.contract_id, call_id, reason: 'enough' })
+      await untilTold(call_id)
+      await passSweeps()
+    })
+    expect(toldOf(call_id)).to.deep.equal([{ call_id, reason: 'enough' }])
+    expect(toldOf(kept)).to.deep.equal([])
+    await agent.must('agent.tool.result', { call_id, status: 'canceled' })
+  })
+
+  it('[NODE-37] is told with what ended the call, where the hub ended it; what the agent ended itself is not', async () => {
+    const [done, call_id] = [await running('done'), await running('ended')]
+    await withoutBus(nodes, async () => {
+      await agent.must('agent.tool.result', { call_id: done, status: 'succeeded', output: 1 })
+      await human.must('contract.end', { contract_id: nodes.contract_id, key: 'end', outcome: 'completed' })
+      await untilTold(call_id)
+      await passSweeps()
+    })
+    expect(toldOf(call_id)).to.deep.equal([{ call_id, reason: 'call.canceled' }])
+    expect(toldOf(done)).to.deep.equal([])
   })
 })
 

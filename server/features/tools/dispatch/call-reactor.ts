@@ -1,10 +1,11 @@
-import type { CallView, EventType, Limits, LogDraft, RecordedEvent } from '../../../../shared/protocol/index.ts'
+import type { CallView, Limits, LogDraft } from '../../../../shared/protocol/index.ts'
 import type { Clock } from '../../../core/clock.ts'
 import type { ReactorTable } from '../../../pipeline/background/reactors.ts'
 import type { Timers } from '../../../pipeline/background/timers.ts'
 import type { Log } from '../../../pipeline/log/log.ts'
 import { contractOf } from '../../../pipeline/log/record.ts'
 import type { StoredEvent } from '../../../pipeline/store/event-store.ts'
+import { callEnds } from './call-ends.ts'
 import type { Dispatch } from './dispatch.ts'
 
 export interface CallReactorDeps {
@@ -14,23 +15,6 @@ export interface CallReactorDeps {
   limits: Limits
   dispatch: Dispatch
   cancelByHub(frame: { contract_id: string; call_id: string; code: string; message: string }): Promise<void>
-}
-
-const terminals = [
-  'call.succeeded',
-  'call.failed',
-  'call.canceled',
-  'call.timed_out',
-  'call.abandoned',
-  'call.denied',
-  'call.expired',
-] as const satisfies EventType[]
-
-const isTerminal: ReadonlySet<string> = new Set(terminals)
-
-/** The call that the event ended. */
-export function endedCall({ type, data }: RecordedEvent): string | undefined {
-  return isTerminal.has(type) && 'call_id' in data ? data.call_id : undefined
 }
 
 /** What follows from a call's events: its timers, and the word to the agent. Made here and not by the command, so that no crash leaves a call without an end. */
@@ -92,6 +76,7 @@ export function createCallReactor({ log, timers, clock, limits, dispatch, cancel
         await clear(call_id)
         // The hub ended it: the agent should not work on for nothing.
         if (event.by.kind === 'system') dispatch.tellCancel(agent_id, { call_id }, event.type)
+        else dispatch.forget(call_id)
         await dispatch.sendWaiting(agent_id)
         return
       }
@@ -115,7 +100,7 @@ export function createCallReactor({ log, timers, clock, limits, dispatch, cancel
     await timers.disarm([`timeout:${call_id}`, `cancel:${call_id}`, `abandon:${call_id}`])
   }
 
-  const types = ['call.requested', 'call.cancel_requested', 'contract.ended', ...terminals] as const
+  const types = ['call.requested', 'call.cancel_requested', 'contract.ended', ...callEnds] as const
   const isNarrowed = ({ type, data }: LogDraft) => type === 'call.started' && data.deadline !== undefined
   return { ...Object.fromEntries(types.map((type) => [type, [react]])), 'call.started': [{ react, concerns: isNarrowed }] }
 }

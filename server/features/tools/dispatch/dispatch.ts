@@ -9,6 +9,8 @@ import type { SystemFrames } from '../../../pipeline/command.ts'
 import type { Log } from '../../../pipeline/log/log.ts'
 import { streamOf } from '../../../pipeline/log/record.ts'
 import type { Session } from '../../../pipeline/session.ts'
+import type { EventStore } from '../../../pipeline/store/event-store.ts'
+import { createSentCalls } from './sent-calls.ts'
 import type { TaskSlots } from './task-slots.ts'
 
 /** A live session of an agent, as far as sending calls needs it. */
@@ -32,6 +34,7 @@ export interface DispatchDeps {
   background: Background
   /** The call goes to its agent from here. */
   noteCall(call_id: string, contract_id: string): void
+  eventsOfCall: EventStore['ofCall']
 }
 
 interface Sending {
@@ -45,7 +48,10 @@ interface Sending {
 type Sent = 'here' | 'not here' | 'not now'
 
 /** Brings calls and cancels to the agent, whichever node it is on. At least once: the agent drops a call that it has. */
-export function createDispatch({ log, timers, clock, slots, forTool, sessionsOf, start, tellPeers, background, noteCall }: DispatchDeps) {
+export function createDispatch(deps: DispatchDeps) {
+  const { log, timers, clock, slots, forTool, sessionsOf, start, tellPeers, background, noteCall, eventsOfCall } = deps
+  const isHere = (agent_id: string, session_id: string) => sessionsOf(agent_id).some((live) => live.session_id === session_id)
+  const sentCalls = createSentCalls({ log, eventsOfCall, isHere, tellCancel: tellCancelHere })
   /** Calls that were sent and not yet acknowledged, so that a sweep does not send them again and again. */
   const asked = new Set<string>()
 
@@ -70,6 +76,7 @@ export function createDispatch({ log, timers, clock, slots, forTool, sessionsOf,
     if (asked.has(name)) return 'here'
     asked.add(name)
     noteCall(call_id, contract_id)
+    sentCalls.note({ call_id, contract_id, agent_id, session_id })
     const { deadline, bound } = timeOf(call, session.principal)
     const push = { contract_id, call_id, tool, input, deadline, term }
     const received = session.ask('core.tool.call', push, call_id).finally(() => asked.delete(name))
@@ -137,6 +144,12 @@ export function createDispatch({ log, timers, clock, slots, forTool, sessionsOf,
     }
   }
 
+  /** What the agents of this node should have been sent or told, and were not. */
+  async function sweep(agent_ids: string[]): Promise<void> {
+    await sendOpenCalls(agent_ids, { isSweep: true })
+    await sentCalls.tellMissed()
+  }
+
   /** Inputs may be long and the agent's line slow: the next one is handed over when this one has left. */
   async function drained(agent_id: string): Promise<void> {
     await Promise.all(sessionsOf(agent_id).map(({ session }) => session.drained()))
@@ -148,6 +161,7 @@ export function createDispatch({ log, timers, clock, slots, forTool, sessionsOf,
       session.settle(call.call_id)
       if (call.session_id !== undefined && call.session_id !== session_id) continue
       session.send('core.tool.cancel', { call_id: call.call_id, ...(reason === undefined ? {} : { reason }) })
+      sentCalls.forget(call.call_id)
     }
   }
 
@@ -157,7 +171,7 @@ export function createDispatch({ log, timers, clock, slots, forTool, sessionsOf,
     tellCancelHere(agent_id, call, reason)
   }
 
-  return { sendAnywhere, sendWaiting, sendOpenCalls, sendOpenCallsAnywhere, tellCancel, tellCancelHere }
+  return { sendAnywhere, sendWaiting, sendOpenCalls, sendOpenCallsAnywhere, sweep, tellCancel, tellCancelHere, forget: sentCalls.forget }
 }
 
 export type Dispatch = ReturnType<typeof createDispatch>
