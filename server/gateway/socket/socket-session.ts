@@ -38,6 +38,8 @@ class SocketSession implements Session {
   #listeners: ((graceful: boolean) => void)[] | undefined
   /** Made with the first. */
   #asked: Asked | undefined
+  /** It was sent away. Its socket lives until it has taken what was sent before, and must not hear of anything else. */
+  #isClosing = false
   #gone: { graceful: boolean } | undefined
   #expires_ms: number | null = null
   #wasWarned = false
@@ -62,7 +64,7 @@ class SocketSession implements Session {
   }
 
   isOpen(): boolean {
-    return this.#gone === undefined && this.#socket.connected
+    return !this.#isClosing && this.#gone === undefined && this.#socket.connected
   }
 
   send<T extends PushType>(type: T, payload: Push<T>): void {
@@ -88,7 +90,7 @@ class SocketSession implements Session {
   }
 
   enter(audience: string): void {
-    void this.#socket.join(audience)
+    if (!this.#isClosing) void this.#socket.join(audience)
   }
 
   exit(audience: string): void {
@@ -156,6 +158,7 @@ class SocketSession implements Session {
   }
 
   close(code: CloseCode, reason: string): void {
+    this.#isClosing = true
     this.#deps.meter.closing(code)
     this.send('closing', { code, reason })
     if (code < 4400) this.#socket.conn.close()
