@@ -14,6 +14,7 @@ import {
   createOwnStream,
   createReadItems,
   createRingHubs,
+  createTellContradicted,
   createThinCheckpoints,
   createTrailReader,
   isAuditStream,
@@ -52,8 +53,9 @@ export function composeAudit(deps: AuditDeps) {
   const { connection, clock, log, store, writer, keys, owner, operator_mark, peers, identity, onCheckpoint, onOther, onTrouble } = deps
   const models = createAuditModels(connection)
   const ownStream = createOwnStream({ models, clock, owner, operator_mark, onOther, onTrouble })
-  const checkpointer = createCheckpointer({ models, keys, clock, announce: onCheckpoint, onTrouble })
-  const thinCheckpoints = createThinCheckpoints({ models, isSigned: keys.isSigned, clock, onTrouble })
+  const tellContradicted = createTellContradicted(writer)
+  const checkpointer = createCheckpointer({ models, keys, store, tellContradicted, clock, announce: onCheckpoint, onTrouble })
+  const thinCheckpoints = createThinCheckpoints({ models, store, isSigned: keys.isSigned, tellContradicted, clock, onTrouble })
   const verifyStream = createVerifyStream({
     ...{ store, checkpoints: checkpointer, isBeside },
     knownHead: (stream) => log().cached(stream)?.head ?? 0,
@@ -113,6 +115,7 @@ export function composeAudit(deps: AuditDeps) {
       ringHubs.close()
       await thinCheckpoints.close()
       await followTrail.close()
+      await checkpointer.lastLook()
       note('hub.closed')
       await writer.close()
       await log().flush()

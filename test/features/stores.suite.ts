@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { expect } from 'chai'
 import mongoose, { type Connection } from 'mongoose'
+import { digestOf, firstChain, nextChain } from '../../server/core/seal.ts'
 import { createCheckpointKeys } from '../../server/core/secrets/checkpoint-keys.ts'
 import { deriveKey } from '../../server/core/secrets/derive-key.ts'
 import { migrate } from '../../server/database/migrate.ts'
@@ -12,7 +13,7 @@ import { createSecrets } from '../../server/features/users/secrets.ts'
 import { createIdempotencyStore, type IdempotencyDocument } from '../../server/gateway/http/idempotency/idempotency-store.ts'
 import { createTimerWrites } from '../../server/pipeline/background/timer-writes.ts'
 import type { TimerDocument } from '../../server/pipeline/background/timers.ts'
-import { eventId } from '../../server/pipeline/store/event-store.ts'
+import { createEventStore, eventId } from '../../server/pipeline/store/event-store.ts'
 import { type Checkpoint, ParleyError } from '../../shared/protocol/index.ts'
 import { createManualClock } from '../harness/clock.ts'
 
@@ -27,6 +28,7 @@ export function featureStoreSuite(name: string, databaseUri: () => Promise<strin
     const clock = createManualClock()
     const troubles: unknown[] = []
     const onTrouble = (what: string, cause: unknown) => troubles.push([what, cause])
+    const tellContradicted = (...told: unknown[]) => troubles.push(told)
 
     before(async () => {
       connection = await mongoose.createConnection(await databaseUri(), { dbName: `stores_${randomUUID().slice(0, 8)}` }).asPromise()
@@ -93,9 +95,11 @@ export function featureStoreSuite(name: string, databaseUri: () => Promise<strin
       const models = createAuditModels(connection)
       const announced: Checkpoint[] = []
       const announce = (checkpoint: Checkpoint) => announced.push(checkpoint)
-      const [one, other] = [1, 2].map(() => createCheckpointer({ models, keys: createCheckpointKeys(SECRET), clock, announce, onTrouble }))
+      const { store, chainAt } = await logOf(connection, 'audit:1', { from: 1, to: 100 })
+      const deps = { ...{ models, keys: createCheckpointKeys(SECRET), store, tellContradicted }, clock, announce, onTrouble }
+      const [one, other] = [1, 2].map(() => createCheckpointer(deps))
       for (const seq of [3, 12, 100]) {
-        for (const hub of [one, other]) hub?.note('audit:1', { seq, chain: String(seq).padStart(64, '0') })
+        for (const hub of [one, other]) hub?.note('audit:1', { seq, chain: chainAt(seq) })
         await Promise.all([one?.signAll(), other?.signAll()])
         clock.advance(MINUTE_MS)
       }
@@ -118,9 +122,11 @@ export function featureStoreSuite(name: string, databaseUri: () => Promise<strin
       const models = createAuditModels(connection)
       const keys = createCheckpointKeys(SECRET)
       const day = Math.floor(clock.now() / DAY_MS) * DAY_MS
-      const rows = ['audit:1', 'contract:a', 'contract:b'].flatMap((stream) =>
+      const streams = ['audit:1', 'contract:a', 'contract:b']
+      const logs = await Promise.all(streams.map((stream) => logOf(connection, stream, { from: 200, to: 208 })))
+      const rows = logs.flatMap(({ stream, chainAt }) =>
         Array.from({ length: 9 }, (_, at): CheckpointDocument => {
-          const place = { stream, seq: 200 + at, chain: String(at).padStart(64, '0') }
+          const place = { stream, seq: 200 + at, chain: chainAt(200 + at) }
           // Three of an hour, three hours.
           const signed = keys.sign({ ...place, at: new Date(day - 3 * DAY_MS + at * 20 * MINUTE_MS).toISOString() })
           return { _id: eventId(stream, 200 + at), ...signed }
@@ -128,12 +134,18 @@ export function featureStoreSuite(name: string, databaseUri: () => Promise<strin
       )
       await models.checkpoints.deleteMany({})
       await models.checkpoints.insertMany(rows)
-      const other = createCheckpointer({ models, keys, clock, announce: () => undefined, onTrouble })
+      const store = createEventStore(connection)
+      const told: unknown[] = []
+      const deps = {
+        ...{ models, keys, store, clock, onTrouble },
+        tellContradicted: ({ stream, seq }: Pick<Checkpoint, 'stream' | 'seq'>) => told.push([stream, seq]),
+      }
+      const other = createCheckpointer({ ...deps, announce: () => undefined })
       await other.keepForExport('contract:a', 204)
       const forged = eventId('contract:b', 201)
       await models.checkpoints.updateOne({ _id: forged }, { $set: { chain: 'f'.repeat(64) } })
 
-      const hubs = [1, 2, 3].map(() => createThinCheckpoints({ models, isSigned: keys.isSigned, clock, onTrouble, page: 2 }))
+      const hubs = [1, 2, 3].map(() => createThinCheckpoints({ ...deps, isSigned: keys.isSigned, page: 2 }))
       for (let left = true; left; clock.advance(MINUTE_MS)) left = (await Promise.all(hubs.map((hub) => hub.sweep()))).includes(true)
       const kept = Map.groupBy(await models.checkpoints.find({}).sort({ _id: 1 }).toArray(), ({ stream }) => stream)
       const seqs = Object.fromEntries([...kept].map(([stream, of]) => [stream, of.map(({ seq }) => seq)]))
@@ -143,6 +155,7 @@ export function featureStoreSuite(name: string, databaseUri: () => Promise<strin
         'contract:a': [202, 204, 205, 208],
         'contract:b': [200, 201, 202, 205, 208],
       })
+      expect(new Set(told.map(String))).to.deep.equal(new Set(['contract:b,201']))
       expect(await Promise.all(hubs.map((hub) => hub.sweep())), 'until tomorrow').to.deep.equal([false, false, false])
       clock.advance(31 * DAY_MS)
       for (let left = true; left; clock.advance(MINUTE_MS)) left = (await hubs[0]?.sweep()) === true
@@ -155,8 +168,9 @@ export function featureStoreSuite(name: string, databaseUri: () => Promise<strin
       const keys = createCheckpointKeys(SECRET)
       for (const collection of [models.checkpoints, models.sweeps]) await collection.deleteMany({})
       const at = (minutes: number) => new Date(clock.now() - 3 * DAY_MS - (clock.now() % DAY_MS) + minutes * MINUTE_MS).toISOString()
+      const { store, chainAt } = await logOf(connection, 'audit:1', { from: 1, to: 12 })
       const rows = Array.from({ length: 12 }, (_, place) => {
-        return keys.sign({ stream: 'audit:1', seq: place + 1, chain: String(place).padStart(64, '0'), at: at(place) })
+        return keys.sign({ stream: 'audit:1', seq: place + 1, chain: chainAt(place + 1), at: at(place) })
       })
       await models.checkpoints.insertMany(rows.map((row) => ({ _id: eventId(row.stream, row.seq), ...row })))
       const [waits, go] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
@@ -170,8 +184,8 @@ export function featureStoreSuite(name: string, databaseUri: () => Promise<strin
           }
         },
       })
-      const hub = (slow: boolean) =>
-        createThinCheckpoints({ models: slow ? { ...models, checkpoints } : models, isSigned: keys.isSigned, clock, onTrouble, page: 3 })
+      const deps = { ...{ store, isSigned: keys.isSigned, tellContradicted }, clock, onTrouble, page: 3 }
+      const hub = (slow: boolean) => createThinCheckpoints({ ...deps, models: slow ? { ...models, checkpoints } : models })
       const slow = hub(true).sweep()
       await waits.promise
       expect(await hub(false).sweep(), 'the lease holds').to.equal(false)
@@ -186,6 +200,22 @@ export function featureStoreSuite(name: string, databaseUri: () => Promise<strin
       expect((await models.checkpoints.find({}).toArray()).map(({ seq }) => seq)).to.deep.equal([12])
     })
   })
+}
+
+/** A stretch of a log: of each event what holds it together. */
+async function logOf(connection: Connection, stream: string, { from, to }: { from: number; to: number }) {
+  const store = createEventStore(connection)
+  const chains = new Map<number, string>()
+  let chain = firstChain(stream)
+  const rows = Array.from({ length: to - from + 1 }, (_, at) => {
+    const digest = digestOf(`${stream} ${from + at}`)
+    chain = nextChain(chain, digest)
+    chains.set(from + at, chain)
+    return { _id: eventId(stream, from + at), stream, seq: from + at, by: { id: 'system' }, key: String(from + at), digest, chain }
+  })
+  await store.collection.deleteMany({ stream })
+  await store.collection.insertMany(rows as never)
+  return { store, stream, chainAt: (seq: number) => chains.get(seq) ?? '' }
 }
 
 function checkpointIn(rows: CheckpointDocument[], stream: string, seq: number): Checkpoint | undefined {

@@ -1,5 +1,6 @@
 export { type AuditAlert, type AuditMeter, type AuditWriter, createAuditWriter } from './audit-writer.ts'
 export { createCheckpointer } from './checkpointer.ts'
+export { createTellContradicted } from './contradictions.ts'
 export { createFollowTrail } from './follow-trail.ts'
 export { createAuditModels } from './model.ts'
 export { createOwnStream, isAuditStream, type OtherHub } from './own-stream.ts'

@@ -2,7 +2,8 @@ import type { Checkpoint } from '../../../shared/protocol/index.ts'
 import type { Clock } from '../../core/clock.ts'
 import { isDuplicateKey } from '../../core/duplicate-key.ts'
 import { isFree } from '../../pipeline/background/retry.ts'
-import { eventId } from '../../pipeline/store/event-store.ts'
+import { type EventStore, eventId } from '../../pipeline/store/event-store.ts'
+import { faultBetween, type TellContradicted } from './contradictions.ts'
 import { type AuditModels, type CheckpointDocument, checkpointOf } from './model.ts'
 
 const HOUR_MS = 3_600_000
@@ -26,7 +27,9 @@ const CHECKED_AT_ONCE = 50
 
 export interface ThinDeps {
   models: Pick<AuditModels, 'checkpoints' | 'sweeps'>
+  store: Pick<EventStore, 'collection'>
   isSigned(checkpoint: Checkpoint): boolean
+  tellContradicted: TellContradicted
   clock: Clock
   onTrouble(what: string, cause: unknown): void
   page?: number
@@ -39,10 +42,12 @@ interface Claim {
 }
 
 /**
- * Takes away checkpoints that a later one makes needless: the chain of a later place covers all before it, so one that stays finds whatever
- * the one before it would have found. Any hub does it, once a day, a bounded piece at a time (docs/adr/0015).
+ * Takes away checkpoints that a later one makes needless: where the log leads from the one to the other, the later finds whatever the
+ * earlier would have found. Any hub does it, once a day, a bounded piece at a time (docs/adr/0015).
  */
-export function createThinCheckpoints({ models: { checkpoints, sweeps }, isSigned, clock, onTrouble, page = PAGE }: ThinDeps) {
+export function createThinCheckpoints(deps: ThinDeps) {
+  const { models, store, isSigned, tellContradicted, clock, onTrouble, page = PAGE } = deps
+  const { checkpoints, sweeps } = models
   let cancel: (() => void) | undefined
   let running = Promise.resolve()
   let closed = false
@@ -88,23 +93,31 @@ export function createThinCheckpoints({ models: { checkpoints, sweeps }, isSigne
     return rows.length < page ? { after, isEnd: true } : { after: rows.at(-2)?._id ?? after, isEnd: false }
   }
 
-  /** Those whose next one is of the same stretch of time. What the hub did not sign is evidence: it stays, and nothing gives way to it. */
+  /** Those whose next one is of the same stretch of time, and covers them. Whatever does not fit is evidence: it stays, and nothing gives way to it. */
   async function needlessOf(rows: readonly CheckpointDocument[]): Promise<string[]> {
     const now = clock.now()
     const sound = new Map<CheckpointDocument, boolean>()
     const isSound = (row: CheckpointDocument) => {
       const known = sound.get(row) ?? (row._id === eventId(row.stream, row.seq) && isSigned(checkpointOf(row)))
       sound.set(row, known)
+      if (!known) tellContradicted(row, 'checkpoint_forged')
       return known
     }
     const needless: string[] = []
     for (const [at, row] of rows.entries()) {
       const next = rows[at + 1]
-      if (next === undefined || next.stream !== row.stream || !isOneStretch(row, next, now)) continue
-      if (isSound(row) && isSound(next)) needless.push(row._id)
+      if (closed) break
+      if (next === undefined || next.stream !== row.stream || row.closes_export || !isOneStretch(row, next, now)) continue
+      if (isSound(row) && isSound(next) && (await isCovered(row, next))) needless.push(row._id)
       if (sound.size % CHECKED_AT_ONCE === 0) await new Promise(setImmediate)
     }
     return needless
+  }
+
+  async function isCovered(row: CheckpointDocument, next: CheckpointDocument): Promise<boolean> {
+    const fault = await faultBetween(store, row, next)
+    if (fault !== undefined) tellContradicted(row, fault)
+    return fault === undefined
   }
 
   function later(ms: number): void {

@@ -46,6 +46,8 @@ export const auditTypes = {
   /** Refusals of more sources than are told apart at once. */
   'refusals.counted': { severity: 'security' },
   'audit.exported': { severity: 'info' },
+  /** A log is not any more what a checkpoint was signed over. */
+  'checkpoint.contradicted': { severity: 'security', alerts: true },
   /** The trail had no room while the database was away: so many events are missing here. */
   'audit.dropped': { severity: 'error', alerts: true },
 } as const satisfies Record<string, AuditTypeRow>

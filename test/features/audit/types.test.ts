@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { expect } from 'chai'
+import mongoose from 'mongoose'
 import { createAuditWriter } from '../../../server/features/audit/index.ts'
 import { actorOf } from '../../../server/pipeline/audit.ts'
 import { type AuditType, auditTypes, ParleyError, type TrailEventType, trailEvents } from '../../../shared/protocol/index.ts'
@@ -7,6 +8,7 @@ import { createManualClock, type ManualClock } from '../../harness/clock.ts'
 import { startHub, type TestHub } from '../../harness/hub.ts'
 import { api, type Client, connectAgent, connectAs, openContract, type Person, registerAgent, signUp } from '../../harness/people.ts'
 import { advanceUntil } from '../../scenarios/stage.ts'
+import { MINUTE_MS, until } from './audit-stage.ts'
 import { readTrail, settledTrail } from './read-trail.ts'
 
 /** What no part of the product that is there yet can bring about, and the part that will. Each row goes when its part comes. */
@@ -90,10 +92,24 @@ describe('the audit trail: every type', function () {
       (await settledTrail(hub, (events) => wanted.every((type) => events.some((event) => event.type === type)))).map(({ type }) => type),
     )
 
+  /** A room whose last event is not any more what was signed. */
+  async function contradicted(): Promise<void> {
+    const { contract_id, requester } = await openContract(hub)
+    const connection = await mongoose.createConnection(hub.mongodb_uri, { dbName: hub.database_name }).asPromise()
+    const stream = `contract:${contract_id}`
+    clock.advance(MINUTE_MS)
+    await until(async () => (await connection.collection('checkpoints').countDocuments({ stream })) > 0)
+    await connection.collection('events').updateOne({ stream }, { $set: { chain: 'f'.repeat(64) } })
+    await connection.close()
+    await ask('PUT', `/contracts/${contract_id}/permissions`, { body: { can_access_web: true }, bearer: requester.bearer })
+    clock.advance(MINUTE_MS)
+  }
+
   it('[AUDIT-25] every type of the trail is recorded when it comes about, or is named as of a later part', async () => {
     hub = await startHub({ clock, trust_proxy: 1, rates: { register: { q: 50, w: 60 } } })
     await people()
     await keys()
+    await contradicted()
     await doors()
     const own = (Object.keys(auditTypes) as AuditType[]).filter((type) => type !== 'audit.dropped' && type !== 'hub.closed')
     const found: Set<string> = await emitted(own.filter((type) => ofLaterParts[type] === undefined))
