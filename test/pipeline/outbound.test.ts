@@ -190,6 +190,16 @@ describe('the way out', () => {
       expect((await failure(dev.guardedFetch(url))).reason).to.equal('network')
     })
 
+    it('[OUT-4] an answer that wants another protocol is none: it is given up at once, and its connection closed', async () => {
+      let closed: Promise<unknown> | undefined
+      answer = ({ socket }) => {
+        closed = once(socket, 'close')
+        socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n')
+      }
+      expect((await failure(dev.guardedFetch(url))).reason).to.equal('network')
+      await closed
+    })
+
     it('[OUT-3] the name is looked up by the given resolver, and the request goes where it says', async () => {
       answer = (request, response) => response.end(request.headers.host)
       const { port } = new URL(url)

@@ -75,8 +75,7 @@ export function createOutbound({ allow_private = false, resolve = resolveBySyste
     const url = check(text)
     const signal = AbortSignal.timeout(options.timeout_ms ?? TIMEOUT_MS)
     try {
-      const answer = await send(url, { options, lookup, signal })
-      return { status: answer.statusCode ?? 0, headers: answer.headers, body: await bodyOf(answer, options.most_bytes ?? MOST_BYTES) }
+      return await Promise.race([exchange(url, { options, lookup, signal }), givenUp(signal)])
     } catch (cause) {
       if (cause instanceof OutboundError) throw cause
       if (signal.aborted) throw new OutboundError('timeout', `${url.host} gave no answer in time`, { cause })
@@ -107,10 +106,23 @@ function spelledOut(address: string): string {
   return `${a >> 8}.${a & 255}.${b >> 8}.${b & 255}`
 }
 
-function send(
-  url: URL,
-  { options, lookup, signal }: { options: OutboundRequest; lookup: LookupFunction; signal: AbortSignal },
-): Promise<IncomingMessage> {
+interface Way {
+  options: OutboundRequest
+  lookup: LookupFunction
+  signal: AbortSignal
+}
+
+async function exchange(url: URL, way: Way): Promise<OutboundAnswer> {
+  const answer = await send(url, way)
+  return { status: answer.statusCode ?? 0, headers: answer.headers, body: await bodyOf(answer, way.options.most_bytes ?? MOST_BYTES) }
+}
+
+/** The request heeds the signal too; whatever it should make of a strange answer, nobody waits longer. */
+function givenUp(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }))
+}
+
+function send(url: URL, { options, lookup, signal }: Way): Promise<IncomingMessage> {
   const isSecure = url.protocol === 'https:'
   // An agent of its own for each: no connection that another look-up made is used again, and no proxy of the environment.
   const agent = isSecure ? new SecureAgent({ keepAlive: false }) : new PlainAgent({ keepAlive: false })
@@ -121,6 +133,12 @@ function send(
     })
     asked.on('error', reject)
     asked.on('response', resolve)
+    asked.on('upgrade', (_answer, socket) => {
+      socket.destroy()
+      reject(new Error('the answer wants another protocol'))
+    })
+    // Behind a response or an error this changes nothing.
+    asked.on('close', () => reject(new Error('the connection closed without an answer')))
     asked.end(options.body)
   })
 }
