@@ -18,6 +18,8 @@ export interface CallerOptions {
 }
 
 const ANSWER_MS = 2_000
+/** A call lives through many kills, and on a slow machine each takes ten seconds: its deadline must not come while its agent is away. */
+const LONGEST_MS = 3_600_000
 
 /** Asks a streaming agent for one call after the other, each under its key, until it is acknowledged. */
 export function startCaller({ person, contract_id, url, ended }: CallerOptions): Caller {
@@ -26,7 +28,7 @@ export function startCaller({ person, contract_id, url, ended }: CallerOptions):
   let isFinishing = false
   const running = (async () => {
     while (!isFinishing) {
-      const call_id = await call({ key: `write-${written.length}`, tool: 'write', timeout_ms: 60_000 })
+      const call_id = await call({ key: `write-${written.length}`, tool: 'write', timeout_ms: LONGEST_MS })
       written.push(call_id)
       await ended(call_id)
     }
