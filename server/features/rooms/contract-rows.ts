@@ -50,21 +50,22 @@ export function createContractRows({
 
   /** The open contracts that a principal is a party to. */
   async function openOf(principal_id: string): Promise<string[]> {
-    const filter = { state: 'open' as const, $or: [{ requester_id: principal_id }, { provider_id: principal_id }] }
-    const found = await contracts
-      .find(filter, { projection: { _id: 1 } })
-      .sort({ _id: -1 })
-      .limit(MOST_OPEN)
-      .toArray()
-    return found.map(({ _id }) => _id)
+    const sides = openSides(principal_id).map((side) => side.sort({ _id: -1 }).limit(MOST_OPEN).toArray())
+    const ids = new Set((await Promise.all(sides)).flat().map(({ _id }) => _id))
+    return [...ids].sort().reverse().slice(0, MOST_OPEN)
   }
 
   /** The same, however many there are. */
   async function allOpenOf(principal_id: string): Promise<string[]> {
-    const filter = { state: 'open' as const, $or: [{ requester_id: principal_id }, { provider_id: principal_id }] }
-    const ids: string[] = []
-    for await (const { _id } of contracts.find(filter, { projection: { _id: 1 } })) ids.push(_id)
-    return ids
+    const ids = new Set<string>()
+    for (const side of openSides(principal_id)) for await (const { _id } of side) ids.add(_id)
+    return [...ids]
+  }
+
+  // Two questions: for one with `$or` the embedded database has no plan but to read all open contracts of the hub.
+  function openSides(principal_id: string) {
+    const sides = [{ requester_id: principal_id }, { provider_id: principal_id }]
+    return sides.map((side) => contracts.find({ ...side, state: 'open' }, { projection: { _id: 1 } }))
   }
 
   return { follow, list, find, openOf, allOpenOf, ...activity }
