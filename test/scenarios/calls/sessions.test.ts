@@ -209,4 +209,22 @@ describe('calls: sessions', () => {
     for (const call_id of [running, waiting]) await back.must('agent.tool.result', { call_id, status: 'succeeded' })
     back.close()
   })
+
+  it('[CALL-31] a call that ended while its session had no connection is told to it when it is back on the same node', async () => {
+    const [ended, done] = [await ask(), await ask()]
+    for (const call_id of [ended, done]) {
+      await sentTo(first, call_id)
+      await first.must('agent.tool.stream', { call_id, seq: 1, chunk: 'x' })
+    }
+    await first.must('agent.tool.result', { call_id: done, status: 'succeeded' })
+    await cut(first)
+    await human.must('tool.cancel', { contract_id: stage.contract_id, call_id: ended })
+    await advanceUntil(stage.clock, 'it is canceled', async () => (await typesOf(ended)).includes('call.canceled'), 100)
+    const back = await connectAs(stage.hub, stage.provider)
+    await hello(back, first.session_id)
+    const told = () => back.told.filter(({ type }) => type === 'core.tool.cancel').map(({ payload }) => payload)
+    await advanceUntil(stage.clock, 'it is told', () => told().length > 0)
+    expect(told()).to.deep.equal([{ call_id: ended, reason: 'call.canceled' }])
+    back.close()
+  })
 })

@@ -76,7 +76,7 @@ export function createCallReactor({ log, timers, clock, limits, dispatch, cancel
         await clear(call_id)
         // The hub ended it: the agent should not work on for nothing.
         if (event.by.kind === 'system') dispatch.tellCancel(agent_id, { call_id }, event.type)
-        else dispatch.forget(call_id)
+        else dispatch.over(call_id)
         await dispatch.sendWaiting(agent_id)
         return
       }

@@ -161,7 +161,7 @@ export function createDispatch(deps: DispatchDeps) {
       session.settle(call.call_id)
       if (call.session_id !== undefined && call.session_id !== session_id) continue
       session.send('core.tool.cancel', { call_id: call.call_id, ...(reason === undefined ? {} : { reason }) })
-      sentCalls.forget(call.call_id)
+      sentCalls.forget(call.call_id, session_id)
     }
   }
 
@@ -171,7 +171,7 @@ export function createDispatch(deps: DispatchDeps) {
     tellCancelHere(agent_id, call, reason)
   }
 
-  return { sendAnywhere, sendWaiting, sendOpenCalls, sendOpenCallsAnywhere, sweep, tellCancel, tellCancelHere, forget: sentCalls.forget }
+  return { sendAnywhere, sendWaiting, sendOpenCalls, sendOpenCallsAnywhere, sweep, tellCancel, tellCancelHere, over: sentCalls.over }
 }
 
 export type Dispatch = ReturnType<typeof createDispatch>

@@ -20,11 +20,17 @@ interface SentCall {
   session_id: string
   /** At the last look the agent should have heard of its end. The word may just have been on its way. */
   isOverdue?: true
+  /** Looks in a row at which its session was not here. */
+  away: number
 }
+
+/** A minute of looks: a session whose connection was lost has its running calls for 45 s. */
+const MOST_AWAY = 12
 
 /**
  * The calls that sessions of this node were sent and, as far as it knows, work on. The word that one is canceled or over is lossy between
- * nodes: what was not heard is made good here from the log, so that no agent works on for nobody.
+ * nodes, and goes nowhere while a session has no connection: what was not heard is made good here from the log, so that no agent works on
+ * for nobody.
  */
 export function createSentCalls({ log, eventsOfCall, isHere, tellCancel }: SentCallsDeps) {
   const sent = new Map<string, SentCall>()
@@ -32,12 +38,13 @@ export function createSentCalls({ log, eventsOfCall, isHere, tellCancel }: SentC
   /** Tells what was missed. Looks at rooms in memory; a call's events are read only when it was missed. */
   async function tellMissed(): Promise<void> {
     for (const one of [...sent.values()]) {
-      if (!isHere(one.agent_id, one.session_id)) forgetThis(one)
-      else await lookAt(one)
+      if (isHere(one.agent_id, one.session_id)) await lookAt(one)
+      else if (++one.away >= MOST_AWAY) forget(one.call_id, one.session_id)
     }
   }
 
   async function lookAt(one: SentCall): Promise<void> {
+    one.away = 0
     const { room } = await log.open(streamOf(one.contract_id))
     const call = room.calls.find(({ call_id }) => call_id === one.call_id)
     if (call !== undefined && !call.cancel_requested) return
@@ -53,15 +60,16 @@ export function createSentCalls({ log, eventsOfCall, isHere, tellCancel }: SentC
     if (why !== undefined) tellCancel(one.agent_id, call ?? { call_id: one.call_id }, why.reason)
   }
 
-  function forgetThis(one: SentCall): void {
-    if (sent.get(one.call_id) === one) sent.delete(one.call_id)
+  /** The session knows that it is over. */
+  function forget(call_id: string, session_id: string): void {
+    if (sent.get(call_id)?.session_id === session_id) sent.delete(call_id)
   }
 
   return {
-    tellMissed,
-    note: (one: Omit<SentCall, 'isOverdue'>): void => void sent.set(one.call_id, one),
-    /** The agent knows that it is over. */
-    forget: (call_id: string): void => void sent.delete(call_id),
+    ...{ tellMissed, forget },
+    note: (one: Omit<SentCall, 'isOverdue' | 'away'>): void => void sent.set(one.call_id, { ...one, away: 0 }),
+    /** Its agent ended it. */
+    over: (call_id: string): void => void sent.delete(call_id),
   }
 }
 
