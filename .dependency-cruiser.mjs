@@ -122,10 +122,10 @@ export default {
     }),
     never({
       name: 'only-main-composes',
-      comment: 'compose.ts builds things and main.ts starts them; nobody imports them. Take what you need as an argument.',
+      comment: 'compose.ts builds things, main.ts and run-hub.ts start them; nobody imports them. Take what you need as an argument.',
       from: '^(server|shared|client|examples)/',
-      fromNot: ['^server/main\\.ts$', '^server/compose[^/]*\\.ts$'],
-      to: '^server/(main|compose[^/]*)\\.ts$',
+      fromNot: ['^server/(main|run-hub)\\.ts$', '^server/compose[^/]*\\.ts$'],
+      to: '^server/(main|run-hub|compose[^/]*)\\.ts$',
     }),
     never({
       name: 'the-server-knows-no-client',

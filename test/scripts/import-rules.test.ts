@@ -39,7 +39,7 @@ const allowed: [string, string][] = [
   ['server/features/runs/files.ts', 'node:fs'],
   ['server/gateway/express.ts', 'express'],
   ['server/compose.ts', './features/rooms/index.ts'],
-  ['server/main.ts', './compose.ts'],
+  ['server/run-hub.ts', './compose.ts'],
   ['client/sdk/protocol.ts', '../../shared/protocol/zod.ts'],
   ['client/sdk/file-storage.ts', 'node:fs'],
   ['client/sdk/node.ts', './file-storage.ts'],
