@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, rename, writeFile } from 'node:fs/promises'
 import { connect, giveUp } from '../client/sdk/node.ts'
 import { followTrail } from '../client/sdk/trail.ts'
 
@@ -8,5 +8,7 @@ const cursor = await readFile(path, 'utf8').catch(() => undefined)
 const trail = followTrail(hub, cursor === undefined ? {} : { cursor })
 for await (const { at, severity, event_type, actor, subject } of trail) {
   console.log(at, severity, event_type, `${actor.type}:${actor.id}`, `${subject.type}:${subject.id}`)
-  if (trail.cursor !== undefined) await writeFile(path, trail.cursor)
+  if (trail.cursor === undefined) continue
+  await writeFile(`${path}.new`, trail.cursor)
+  await rename(`${path}.new`, path) // In one step: it may be killed at any moment.
 }
