@@ -52,6 +52,7 @@ export async function createRig() {
   const generator = await startGenerator()
   const profiles = new Map<number, number>()
   let databases = 0
+  let closing: Promise<void> | undefined
 
   async function forked(file: string, env: Record<string, string> = {}): Promise<{ child: ChildProcess; port: number }> {
     const child = fork(fileURLToPath(new URL(file, import.meta.url)), { env: { PATH: process.env['PATH'], ...env }, stdio: 'inherit' })
@@ -106,7 +107,7 @@ export async function createRig() {
   async function parley({ database, env = {}, root }: ParleyOptions = {}): Promise<ParleyServer> {
     const data_dir = await mkdtemp(join(directory, 'hub-'))
     const port = await freePort()
-    const hub = await startHubProcess({
+    const starting = startHubProcess({
       data_dir,
       port,
       ...(root === undefined ? {} : { root }),
@@ -117,14 +118,17 @@ export async function createRig() {
       },
     })
     let isGone = false
-    const end = (how: () => Promise<unknown>) => async () => {
-      if (!isGone) await how()
+    const end = (how: 'stop' | 'kill') => async () => {
+      const hub = await starting.catch(() => undefined)
+      if (!isGone) await hub?.[how]()
       isGone = true
     }
-    const stop = end(hub.stop)
+    const stop = end('stop')
+    // Before it is up: a run that ends meanwhile waits for it, and leaves nothing behind.
     closers.push(stop)
+    const hub = await starting
     const store = database?.pid ?? (env['MONGODB_URI'] === undefined ? await embeddedOf(data_dir) : undefined)
-    return { hub, port, pids: [hub.pid, ...(store === undefined ? [] : [store])], stop, kill: end(hub.kill) }
+    return { hub, port, pids: [hub.pid, ...(store === undefined ? [] : [store])], stop, kill: end('kill') }
   }
 
   /** The hub of another commit, with a database of its own. */
@@ -133,8 +137,14 @@ export async function createRig() {
     return { server: await parley({ root, database: await startDatabase() }), name: `Parley at ${name}` }
   }
 
-  async function close(): Promise<void> {
-    for (const run of closers.splice(0).reverse()) await run().catch((cause: unknown) => console.error(cause))
+  /** Whoever asks waits until all has ended; also what began to start before. */
+  function close(): Promise<void> {
+    closing ??= closeAll()
+    return closing
+  }
+
+  async function closeAll(): Promise<void> {
+    for (let run = closers.pop(); run !== undefined; run = closers.pop()) await run().catch((cause: unknown) => console.error(cause))
   }
 
   /** The number of the next profile of a process. */

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -76,7 +76,8 @@ describe('npm run bench', () => {
 
   it('[BENCH-5] a run whose minutes are over ends with what it has, and says that it is not all', async () => {
     const out = await mkdtemp(join(tmpdir(), 'parley-bench-test-'))
-    const asked = run(process.execPath, [MAIN, '--only', 'B2,B13', '--minutes', '0.05', '--out', out], { timeout: 50_000 })
+    const env = { ...process.env, TMPDIR: await mkdtemp(join(tmpdir(), 'parley-bench-test-')) }
+    const asked = run(process.execPath, [MAIN, '--only', 'B2,B13', '--minutes', '0.05', '--out', out], { timeout: 50_000, env })
     const { code, stdout, stderr } = await asked.then(
       (told) => ({ code: 0, ...told }),
       (failed: { code: number; stdout: string; stderr: string }) => failed,
@@ -85,7 +86,8 @@ describe('npm run bench', () => {
     expect({ code, lines, isTold: stderr.includes('the 0.05 minutes are over'), hasTable: stdout.includes('| row |') }).to.deep.equal({
       ...{ code: 1, lines: [], isTold: true, hasTable: true },
     })
-    await rm(out, { recursive: true })
+    expect(await readdir(env.TMPDIR), 'a hub that still started when the time was over lives on').to.deep.equal([])
+    for (const folder of [out, env.TMPDIR]) await rm(folder, { recursive: true })
   }).timeout(60_000)
 
   it('[BENCH-2] refuses a row that there is not, and names those there are', async () => {
