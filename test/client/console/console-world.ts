@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
-import { build } from 'vite'
 import type { TestHub } from '../../harness/hub.ts'
 import { api, type Client, connectAs, type Person } from '../../harness/people.ts'
+import { viteBuild } from '../../harness/processes/vite-build.ts'
 
 export type Reach = Pick<TestHub, 'url' | 'operator_token'>
 
@@ -14,7 +14,7 @@ let built: Promise<unknown> | undefined
 
 /** The console as the hub serves it, made once for all tests of the process. */
 export function buildConsole(): Promise<unknown> {
-  built ??= build({ root: CONSOLE, configFile: `${CONSOLE}/vite.config.ts`, logLevel: 'warn' })
+  built ??= viteBuild({ root: CONSOLE, configFile: `${CONSOLE}/vite.config.ts`, logLevel: 'warn' })
   return built
 }
 
