@@ -10,40 +10,48 @@ export interface JoinAdmissionDeps {
   limits: Pick<Limits, 'principal_bytes_per_s'>
 }
 
-/** Joins of one principal that read at once, so that those of one room share what they read. */
-const AT_ONCE = 32
-const MOST_WAITING = 2_000
+/** Thousands of connections of one principal may come back at once; those that go away meanwhile leave the queue. */
+const MOST_WAITING = 20_000
+/** What every join may be answered; the limits of frames bound how many of those there are. */
+const FREE = 16_384
 /** Those that nobody used for a while owe nothing any more. */
 const MOST_PRINCIPALS = 20_000
 
 /**
- * A small frame that may have an answer of megabytes, each made anew: the joins of a principal take turns and pay for what they were
- * answered, so that nobody keeps the hub busy by asking. Refuses RATE_LIMITED while there is too much to pay, OVERLOADED when too many wait.
+ * A small frame that may have an answer of megabytes, each made anew: the answers to a principal's joins take turns, one in each turn of the
+ * event loop, and are paid for beyond a little, so that nobody keeps the hub busy by asking. What is read for them is not held up: those
+ * of one room share it.
  */
 export function createJoinAdmission({ clock, limits }: JoinAdmissionDeps) {
-  const turns = createFairTurns({ at_once: Number.POSITIVE_INFINITY, per_lane: AT_ONCE })
+  const turns = createFairTurns({ at_once: Number.POSITIVE_INFINITY, per_lane: 1 })
   const answered = new LRUCache<string, Bucket>({ max: MOST_PRINCIPALS })
   const per_s = limits.principal_bytes_per_s
 
-  function run<T>(session: Session, read: () => Promise<T>): Promise<T> {
+  /** Resolves when the answer is to be made, at once. Refuses RATE_LIMITED while there is too much to pay, OVERLOADED when too many wait. */
+  function takeTurn(session: Session): Promise<void> {
     const { id } = session.principal
     if (turns.waitingOf(id) >= MOST_WAITING) throw new ParleyError('OVERLOADED')
-    return turns.run(id, async () => {
-      // Nobody is left who would hear the answer.
-      if (!session.isOpen()) throw new ParleyError('UNAVAILABLE')
-      const retry_after_ms = answered.get(id)?.take(0) ?? 0
-      if (retry_after_ms > 0) throw new ParleyError('RATE_LIMITED', { retry_after_ms })
-      return read()
+    return new Promise((resolve, reject) => {
+      void turns.run(id, async () => {
+        const retry_after_ms = answered.get(id)?.take(0) ?? 0
+        // Nobody is left who would hear the answer.
+        if (!session.isOpen()) return reject(new ParleyError('UNAVAILABLE'))
+        if (retry_after_ms > 0) return reject(new ParleyError('RATE_LIMITED', { retry_after_ms }))
+        resolve()
+        // Until then the answer is made and charged.
+        return new Promise(setImmediate)
+      })
     })
   }
 
   function charge({ principal: { id } }: Session, length: number): void {
+    if (length <= FREE) return
     const bucket = answered.get(id) ?? new Bucket({ per_s, burst: per_s * 2, clock })
     answered.set(id, bucket)
-    bucket.owe(length)
+    bucket.owe(length - FREE)
   }
 
-  return { run, charge }
+  return { takeTurn, charge }
 }
 
 export type JoinAdmission = ReturnType<typeof createJoinAdmission>

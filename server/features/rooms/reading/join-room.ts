@@ -86,7 +86,7 @@ export function createJoinRoom({
     const turn = seats.come(session, contract_id)
     try {
       const join = { frame, stream: streamOf(contract_id), turn }
-      return await enter(session, join, await admission.run(session, () => approach(session, join)))
+      return await enter(session, join, await approach(session, join))
     } catch (error) {
       seats.giveUp(session, contract_id, turn)
       throw error
@@ -130,6 +130,7 @@ export function createJoinRoom({
       await session.drained()
       return isCurrent() ? startOf(stream, frame) : { kind: 'fresh' }
     })
+    await admission.takeTurn(session)
     onJoin(start.kind)
     let known: ReadonlySet<string> = new Set()
     return { ack, afterwards }
