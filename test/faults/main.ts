@@ -1,5 +1,6 @@
 // The fault matrix on demand: `npm run faults -- --seeds 20`. Exits with 1 when anything acknowledged was lost, doubled or put elsewhere.
 import { parseArgs } from 'node:util'
+import { throwLifeline } from '../harness/processes/lifeline.ts'
 import { seedOf } from '../harness/random.ts'
 import { runStorm } from './load/storm.ts'
 import { type Line, machine, repeat, tableOf } from './report.ts'
@@ -18,6 +19,8 @@ const STORM_CLIENTS = 5_000
 const MOST_SHOWN = 5
 
 const { seeds, names } = readArguments()
+// A run that is killed, or fails in a way that nobody thought of, leaves no hub behind.
+throwLifeline()
 console.log(`Fault matrix: ${seeds.length} seeds from ${seeds[0]}; ${machine()}`)
 const lines: Line[] = []
 for (const name of names) if (name !== STORM) lines.push(await runLine(name))
