@@ -283,8 +283,17 @@ const DUPLICATE_KEY = 11_000
 function firstWriteError(cause: unknown): { index: number; duplicate: boolean } | undefined {
   if (typeof cause !== 'object' || cause === null || !('writeErrors' in cause)) return undefined
   if ('result' in cause && hasWriteConcernError(cause.result)) return undefined
-  const first = [cause.writeErrors].flat().at(0) as { index?: unknown; code?: unknown } | undefined
+  const first = [cause.writeErrors].flat().at(0) as { index?: unknown; code?: unknown; errmsg?: unknown } | undefined
+  if (wasGivenUp(first?.errmsg)) return undefined
   return typeof first?.index === 'number' ? { index: first.index, duplicate: first.code === DUPLICATE_KEY } : undefined
+}
+
+/**
+ * Two writers waited for each other, and the database gave one up: what PostgreSQL says underneath a FerretDB (SQLSTATE 40P01, 40001). Nothing is
+ * wrong with the document, and what was written before it may have been taken back.
+ */
+function wasGivenUp(words: unknown): boolean {
+  return typeof words === 'string' && /deadlock detected|could not serialize access/.test(words)
 }
 
 function hasWriteConcernError(result: unknown): boolean {

@@ -52,6 +52,18 @@ describe('the append', () => {
     await expectWhole(rig, other, ['1 first', '2 d'])
   })
 
+  it('[LOG-31] a commit that the database gave up for another one goes again byte for byte: nobody is refused, and nothing counts unread', async () => {
+    const log = rig.createLog()
+    const [stream, other] = await warmRooms(log)
+    rig.plan.push(faults.givesUpAt(2))
+    const done = await Promise.all([sayAll(log, stream, ['a', 'b', 'c']), sayAll(log, other, ['d'])])
+    expect(done).to.deep.equal([[2, 3, 4], [2]])
+    expect(rig.inserts.map((documents) => documents.length)).to.deep.equal([4, 4])
+    expect(rig.inserts[1]).to.deep.equal(rig.inserts[0])
+    await expectWhole(rig, stream, ['1 first', '2 a', '3 b', '4 c'])
+    await expectWhole(rig, other, ['1 first', '2 d'])
+  })
+
   it('[LOG-2] the commit whose reply was lost lands late, between the look and the second try', async () => {
     const [log, stream] = [rig.createLog(), rig.stream()]
     let late: (() => Promise<unknown>) | undefined

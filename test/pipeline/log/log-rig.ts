@@ -44,6 +44,13 @@ export const faults = {
       throw bulkError({ message: 'Document failed validation', code: 121, writeErrors: [{ index, code: 121 }] }, {})
     }
   },
+  /** Another writer waited for this one and this one for it: the database gave this one up, and took back what it had written. */
+  givesUpAt: (index: number): Fault => {
+    return async () => {
+      const words = 'deadlock detected'
+      throw bulkError({ message: words, code: 1, writeErrors: [{ index, code: 1, errmsg: words }] }, {})
+    }
+  },
   /** The index says that it is there, and no read finds it yet. */
   claimsDuplicateAt: (index: number): Fault => {
     return async (run, documents) => {
