@@ -1,5 +1,6 @@
 import { ParleyError } from '../../../shared/protocol/index.ts'
-import type { EventStore, InsertOutcome, StoredEvent } from '../store/event-store.ts'
+import type { EventStore, StoredEvent } from '../store/event-store.ts'
+import type { InsertOutcome } from '../store/insert-outcome.ts'
 import { type Annotate, decideSection, documentsOf, type Entry, MOST_BYTES_PER_COMMIT, MOST_PER_COMMIT, type Section } from './batch.ts'
 import { createConflicts } from './conflicts.ts'
 import { letGo, takeHeld } from './holds.ts'
