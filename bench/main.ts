@@ -71,12 +71,8 @@ const words = `${machine()}; ${rounds} ${rounds === 1 ? 'round' : 'rounds'}, win
 const lines: Line[] = []
 let failed = 0
 const controller = new AbortController()
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => controller.abort())
-setTimeout(() => {
-  say(`the ${values.minutes} minutes are over: what is not done is left out`)
-  controller.abort()
-  setTimeout(() => process.exit(1), GOODBYE_MS).unref()
-}, most_ms).unref()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => end(`${signal}`))
+setTimeout(() => end(`the ${values.minutes} minutes are over`), most_ms).unref()
 
 for (const name of wanted) {
   if (controller.signal.aborted) break
@@ -99,12 +95,24 @@ for (const name of wanted) {
   }
 }
 
-const out = values.out ?? fileURLToPath(new URL('.', import.meta.url))
-const seconds = Math.round((performance.now() - began) / 1_000)
-await writeFile(`${out}/results.json`, `${JSON.stringify({ machine: words, at: new Date().toISOString(), seconds, lines }, null, 2)}\n`)
-await writeFile(`${out}/results.svg`, plot(lines, words))
-const run = `${words}\n\n${table(lines)}\n\n${seconds} s in all`
-const times = profiles.map(profileTables).join('\n\n')
-console.log([run, targets(lines), times].filter(Boolean).join('\n\n'))
-if (values.publish) await intoReadme({ run, targets: targets(lines), ...(values.profile ? { profile: times } : {}) })
+await finish()
 process.exit(failed === 0 && !controller.signal.aborted ? 0 : 1)
+
+function end(why: string): void {
+  if (controller.signal.aborted) return
+  say(`${why}: what is not done is left out`)
+  controller.abort()
+  setTimeout(() => void finish().finally(() => process.exit(1)), GOODBYE_MS).unref()
+}
+
+/** Writes what there is; also where the rest does not come to an end. */
+async function finish(): Promise<void> {
+  const out = values.out ?? fileURLToPath(new URL('.', import.meta.url))
+  const seconds = Math.round((performance.now() - began) / 1_000)
+  await writeFile(`${out}/results.json`, `${JSON.stringify({ machine: words, at: new Date().toISOString(), seconds, lines }, null, 2)}\n`)
+  await writeFile(`${out}/results.svg`, plot(lines, words))
+  const run = `${words}\n\n${table(lines)}\n\n${seconds} s in all`
+  const times = profiles.map(profileTables).join('\n\n')
+  console.log([run, targets(lines), times].filter(Boolean).join('\n\n'))
+  if (values.publish) await intoReadme({ run, targets: targets(lines), ...(values.profile ? { profile: times } : {}) })
+}

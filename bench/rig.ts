@@ -42,6 +42,7 @@ const LIMITS = {
 }
 const TMPFS = 0x01021994
 const OPERATION_MS = 180_000
+const GENERATOR_ENDED = 'the load generator ended'
 
 /** Everything that a run starts; `close` ends all of it, and nothing else. */
 export async function createRig() {
@@ -74,8 +75,10 @@ export async function createRig() {
       else one?.reject(new Error(error))
     })
     child.on('exit', () => {
-      for (const { reject } of waiting.values()) reject(new Error('the load generator ended'))
+      for (const { reject } of waiting.values()) reject(new Error(GENERATOR_ENDED))
     })
+    // What could not be sent is refused below, where it was asked.
+    child.on('error', () => {})
     return {
       do: (name, argument) =>
         new Promise((resolve, reject) => {
@@ -86,7 +89,9 @@ export async function createRig() {
             finish()
           }
           waiting.set(id, { resolve: (result) => settle(() => resolve(result)), reject: (error) => settle(() => reject(error)) })
-          child.send({ id, name, argument })
+          child.send({ id, name, argument }, (failed) => {
+            if (failed) waiting.get(id)?.reject(new Error(GENERATOR_ENDED))
+          })
         }),
     }
   }

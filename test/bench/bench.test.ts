@@ -62,7 +62,8 @@ describe('npm run bench', () => {
   })
 
   it('[BENCH-4] what a run printed takes the place of the last run in its page, and a page without that place is refused', async () => {
-    const file = join(await mkdtemp(join(tmpdir(), 'parley-bench-test-')), 'README.md')
+    const folder = await mkdtemp(join(tmpdir(), 'parley-bench-test-'))
+    const file = join(folder, 'README.md')
     await writeFile(file, 'Before\n\n<!-- run -->\n\nthe last one\n\n<!-- /run -->\n\nbehind\n')
     for (const text of ['| B2 |', '| B3 | $& |']) {
       await intoReadme({ run: text }, file)
@@ -72,23 +73,35 @@ describe('npm run bench', () => {
     expect(refused).to.include("no place for 'profile'")
     const page = await readFile(new URL('../../bench/README.md', import.meta.url), 'utf8')
     for (const name of ['run', 'targets', 'profile']) expect(page).to.include(`<!-- ${name} -->`).and.include(`<!-- /${name} -->`)
+    await rm(folder, { recursive: true })
   })
 
-  it('[BENCH-5] a run whose minutes are over ends with what it has, and says that it is not all', async () => {
-    const out = await mkdtemp(join(tmpdir(), 'parley-bench-test-'))
-    const env = { ...process.env, TMPDIR: await mkdtemp(join(tmpdir(), 'parley-bench-test-')) }
-    const asked = run(process.execPath, [MAIN, '--only', 'B2,B13', '--minutes', '0.05', '--out', out], { timeout: 50_000, env })
-    const { code, stdout, stderr } = await asked.then(
-      (told) => ({ code: 0, ...told }),
-      (failed: { code: number; stdout: string; stderr: string }) => failed,
-    )
-    const { lines } = JSON.parse(await readFile(join(out, 'results.json'), 'utf8'))
-    expect({ code, lines, isTold: stderr.includes('the 0.05 minutes are over'), hasTable: stdout.includes('| row |') }).to.deep.equal({
-      ...{ code: 1, lines: [], isTold: true, hasTable: true },
-    })
-    expect(await readdir(env.TMPDIR), 'a hub that still started when the time was over lives on').to.deep.equal([])
-    for (const folder of [out, env.TMPDIR]) await rm(folder, { recursive: true })
-  }).timeout(60_000)
+  for (const { when, ends, only } of [
+    { when: 'while its first servers start', ends: { minutes: '0.02' }, only: 'B2,B13' },
+    { when: 'in the middle of a load', ends: { signalAt: 'warm after' }, only: 'B2' },
+  ]) {
+    it(`[BENCH-5] a run that is ended ${when} writes what it has, exits with 1, and leaves nothing behind`, async () => {
+      const out = await mkdtemp(join(tmpdir(), 'parley-bench-test-'))
+      const env = { ...process.env, TMPDIR: await mkdtemp(join(tmpdir(), 'parley-bench-test-')) }
+      const asked = run(process.execPath, [MAIN, '--only', only, '--quick', '--minutes', ends.minutes ?? '1', '--out', out], { env })
+      asked.child.stderr?.on('data', (told: string) => {
+        if (ends.signalAt !== undefined && told.includes(ends.signalAt)) asked.child.kill('SIGTERM')
+      })
+      const { code, stdout, stderr } = await asked.then(
+        (told) => ({ code: 0, ...told }),
+        (failed: { code: number; stdout: string; stderr: string }) => failed,
+      )
+      const { lines } = JSON.parse(await readFile(join(out, 'results.json'), 'utf8'))
+      expect(
+        { code, lines, isTold: stderr.includes(`what is not done is left out`), hasTable: stdout.includes('| row |') },
+        stderr,
+      ).to.deep.equal({
+        ...{ code: 1, lines: [], isTold: true, hasTable: true },
+      })
+      expect(await readdir(env.TMPDIR), 'a hub that still started when the time was over lives on').to.deep.equal([])
+      for (const folder of [out, env.TMPDIR]) await rm(folder, { recursive: true })
+    }).timeout(60_000)
+  }
 
   it('[BENCH-2] refuses a row that there is not, and names those there are', async () => {
     const failure = await run(process.execPath, [MAIN, '--only', 'B99']).catch((error: { code: number; stderr: string }) => error)
