@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import type { Connection } from 'mongoose'
 import { type AuditEventDraft, type Checkpoint, type EventType, trailEvents } from '../shared/protocol/index.ts'
 import { isStaffMember, type Principal, system } from './core/access/principal.ts'
@@ -26,6 +27,7 @@ import type { Log } from './pipeline/log/log.ts'
 import type { Peers } from './pipeline/peers.ts'
 import { audienceOf } from './pipeline/session.ts'
 import type { EventDocument, EventStore, StoredEvent } from './pipeline/store/event-store.ts'
+import { createSnapshotStore } from './pipeline/store/snapshot-store.ts'
 import { createVerifyStream } from './pipeline/store/verify-stream.ts'
 import { version } from './version.ts'
 
@@ -37,6 +39,8 @@ export interface AuditDeps {
   store: EventStore
   writer: AuditWriter
   keys: CheckpointKeys
+  /** Seals the folded rooms that are kept in the database. */
+  snapshotKey: KeyObject
   peers: Peers
   identity: Pick<Identity, 'lookUp' | 'principals'>
   /** Names this hub as long as it lives, and after a restart the same. */
@@ -79,6 +83,12 @@ export function composeAudit(deps: AuditDeps) {
     return ended === undefined ? {} : { ended }
   }
 
+  /** What is kept of a room is not what a hub sealed: it was put there, or changed, beside the hub. */
+  function snapshotRefused({ stream, seq }: { stream: string; seq: number }): void {
+    const actor = { type: 'system' as const, id: system.id }
+    writer.record({ type: 'snapshot.refused', actor, subject: { type: 'log', id: stream }, metadata: { seq } })
+  }
+
   function note(type: 'hub.started' | 'hub.closed'): void {
     const hub = { type: 'hub', id: ownStream.name() }
     writer.record({ type, actor: { type: 'system', id: system.id }, subject: hub, metadata: { version, pid: process.pid } })
@@ -90,6 +100,7 @@ export function composeAudit(deps: AuditDeps) {
       ...{ readCheckpoints: checkpointer.read, keepForExport: checkpointer.keepForExport },
     }),
     verifyStream,
+    snapshots: createSnapshotStore({ connection, key: deps.snapshotKey, onRefused: snapshotRefused }),
     readCheckpoints: checkpointer.read,
     /** For every commit of this hub, of rooms and of the trail. */
     committed(stream: string, news: readonly StoredEvent[]): void {

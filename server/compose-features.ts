@@ -31,7 +31,6 @@ import { createEventStore } from './pipeline/store/event-store.ts'
 import { createFollower } from './pipeline/store/follow.ts'
 import { createHeads } from './pipeline/store/heads.ts'
 import { meteredStore } from './pipeline/store/metered-store.ts'
-import { createSnapshotStore } from './pipeline/store/snapshot-store.ts'
 
 export interface FeatureDeps {
   connection: Connection
@@ -50,7 +49,7 @@ export interface FeatureDeps {
   createPresence(needs: { clock: Clock; broadcast: Broadcast; background: Background }): rooms.Presence
   identity: Identity
   permissions: PermissionWatch
-  audit: Pick<AuditDeps, 'writer' | 'keys' | 'owner' | 'operator_mark' | 'onCheckpoint' | 'onOther'>
+  audit: Pick<AuditDeps, 'writer' | 'keys' | 'snapshotKey' | 'owner' | 'operator_mark' | 'onCheckpoint' | 'onOther'>
   onTrouble(what: string, cause: unknown): void
   /** Background work was given up: a person must look. */
   onDeadLetter(letter: DeadLetter): void
@@ -84,7 +83,7 @@ export async function composeFeatures(deps: FeatureDeps) {
   })
   const log = createLog({
     ...{ store, clock, epoch, onTrouble },
-    snapshots: createSnapshotStore(connection),
+    snapshots: audit.snapshots,
     annotate: annotate((draft) => reactionsTo(reactorTable, draft).length > 0),
     onRepair: meter.repair,
     onLoad: (stream, tail) => isAuditStream(stream) || rows.happened(contractOf(stream), tail),

@@ -8,6 +8,7 @@ import { composePermissions } from './compose-permissions.ts'
 import type { Config } from './config.ts'
 import { type Clock, isoTime, systemClock } from './core/clock.ts'
 import { createCheckpointKeys } from './core/secrets/checkpoint-keys.ts'
+import { deriveKey } from './core/secrets/derive-key.ts'
 import { hubSecretFile, makeDataDirectory, operatorTokenFile, secretFile } from './data-directory.ts'
 import { constant, readEpoch } from './database/connect.ts'
 import { migrate } from './database/migrate.ts'
@@ -164,7 +165,7 @@ export async function composeHub({
       ...{ identity, permissions },
       onDeadLetter: (letter) => logEvent('error', 'dead_letter', { ...letter }),
       audit: {
-        ...{ writer: audit, keys: createCheckpointKeys(secret) },
+        ...{ writer: audit, keys: createCheckpointKeys(secret), snapshotKey: deriveKey(secret, 'room-snapshot/1') },
         // Nobody else listens there, now or, as a rule, after a restart.
         owner: `${hostname()} ${listening.url}`,
         operator_mark,

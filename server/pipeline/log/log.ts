@@ -138,6 +138,8 @@ export function createLog(options: LogOptions) {
       fold(stream, events)
       if (isWhole(events, READ_AT_ONCE)) break
     }
+    // There was none to go on from, or none that is believed: the next one who asks shall not read all of it again.
+    if (stream.head - (snapshot?.seq ?? 0) >= SNAPSHOT_EVERY) takeSnapshot(stream)
     stream.used_at = clock.monotonic()
     // What does not exist is not kept: anyone can ask for a random id.
     if (stream.head > 0) keep(stream)
@@ -252,9 +254,11 @@ export function createLog(options: LogOptions) {
 
   function snapshotWhenDue(stream: Stream, news: readonly StoredEvent[]): void {
     const first = stream.head - news.length
-    if (Math.floor(first / SNAPSHOT_EVERY) === Math.floor(stream.head / SNAPSHOT_EVERY)) return
-    const { head: seq, chain, room: view } = stream
-    snapshots.save(stream.id, { seq, chain, view }).catch((cause: unknown) => options.onTrouble('a snapshot was not saved', cause))
+    if (Math.floor(first / SNAPSHOT_EVERY) !== Math.floor(stream.head / SNAPSHOT_EVERY)) takeSnapshot(stream)
+  }
+
+  function takeSnapshot({ id, head: seq, chain, room: view }: Stream): void {
+    snapshots.save(id, { seq, chain, view }).catch((cause: unknown) => options.onTrouble('a snapshot was not saved', cause))
   }
 
   return {

@@ -48,6 +48,8 @@ export const auditTypes = {
   'audit.exported': { severity: 'info' },
   /** A log is not any more what a checkpoint was signed over. */
   'checkpoint.contradicted': { severity: 'security', alerts: true },
+  /** A room that was folded and kept in the database is not what a hub sealed: it was folded anew from the log. */
+  'snapshot.refused': { severity: 'security', counted_by: ['subject'], alerts: true },
   /** The trail had no room while the database was away: so many events are missing here. */
   'audit.dropped': { severity: 'error', alerts: true },
 } as const satisfies Record<string, AuditTypeRow>

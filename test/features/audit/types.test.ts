@@ -1,9 +1,11 @@
-import { randomUUID } from 'node:crypto'
+import { createSecretKey, randomBytes, randomUUID } from 'node:crypto'
 import { expect } from 'chai'
 import mongoose from 'mongoose'
 import { createAuditWriter } from '../../../server/features/audit/index.ts'
 import { actorOf } from '../../../server/pipeline/audit.ts'
+import { createSnapshotStore } from '../../../server/pipeline/store/snapshot-store.ts'
 import { type AuditType, auditTypes, ParleyError, type TrailEventType, trailEvents } from '../../../shared/protocol/index.ts'
+import { emptyRoom } from '../../../shared/rules/evolve.ts'
 import { createManualClock, type ManualClock } from '../../harness/clock.ts'
 import { startHub, type TestHub } from '../../harness/hub.ts'
 import { api, type Client, connectAgent, connectAs, openContract, type Person, registerAgent, signUp } from '../../harness/people.ts'
@@ -105,11 +107,22 @@ describe('the audit trail: every type', function () {
     clock.advance(MINUTE_MS)
   }
 
+  /** What was put among the kept rooms by whoever has the database alone. */
+  async function forgedSnapshot(): Promise<void> {
+    const contract_id = randomUUID()
+    const connection = await mongoose.createConnection(hub.mongodb_uri, { dbName: hub.database_name }).asPromise()
+    const snapshots = createSnapshotStore({ connection, key: createSecretKey(randomBytes(32)), onRefused: () => {} })
+    await snapshots.save(`contract:${contract_id}`, { seq: 1, chain: 'f'.repeat(64), view: emptyRoom })
+    await connection.close()
+    await ask('GET', `/contracts/${contract_id}`, operator())
+  }
+
   it('[AUDIT-25] every type of the trail is recorded when it comes about, or is named as of a later part', async () => {
     hub = await startHub({ clock, trust_proxy: 1, rates: { register: { q: 50, w: 60 } } })
     await people()
     await keys()
     await contradicted()
+    await forgedSnapshot()
     await doors()
     const own = (Object.keys(auditTypes) as AuditType[]).filter((type) => type !== 'audit.dropped' && type !== 'hub.closed')
     const found: Set<string> = await emitted(own.filter((type) => ofLaterParts[type] === undefined))

@@ -1,10 +1,10 @@
 import { expect } from 'chai'
 import type { Log } from '../../../server/pipeline/log/log.ts'
-import { createSnapshotStore } from '../../../server/pipeline/store/snapshot-store.ts'
 import { createVerifyStream } from '../../../server/pipeline/store/verify-stream.ts'
 import { ParleyError } from '../../../shared/protocol/index.ts'
 import { emptyRoom, evolve } from '../../../shared/rules/evolve.ts'
-import { bodiesOf, expectWhole, faults, outcomeOf, person, say, sayAll, useRig } from './log-rig.ts'
+import { until } from '../../features/audit/audit-stage.ts'
+import { bodiesOf, expectWhole, faults, outcomeOf, person, rigSnapshots, say, sayAll, useRig } from './log-rig.ts'
 
 /** What a frame is answered: by its key, by a room that is fresh, and alone when it or its room is broken. */
 describe('the answers of the append', () => {
@@ -210,11 +210,36 @@ describe('the answers of the append', () => {
     const [log, stream] = [rig.createLog(), rig.stream()]
     await sayAll(log, stream, ['a', 'b', 'c', 'd', 'e'])
     const foreign = { seq: 3, chain: 'f'.repeat(64), view: { ...emptyRoom, seq: 3, floor: { ...emptyRoom.floor, term: 77 } } }
-    await createSnapshotStore(rig.connection).save(stream, foreign)
+    await rigSnapshots(rig.connection).save(stream, foreign)
     const { room, chain } = await log.roomAt(stream, 4)
     const events = await rig.events(stream)
     expect(room).to.deep.equal(events.slice(0, 4).reduce((view, { event }) => evolve(view, event), emptyRoom))
     expect(chain).to.equal(events[3]?.event.chain)
+  })
+
+  it('[LOG-33] a room whose kept fold is of an older hub is folded anew once, and kept again', async () => {
+    const [log, stream] = [rig.createLog(), rig.stream()]
+    await sayAll(
+      log,
+      stream,
+      Array.from({ length: 1_100 }, (_, n) => `k${n}`),
+    )
+    await log.flush()
+    const snapshots = rig.connection.collection<{ _id: string; shape: number }>('snapshots')
+    await until(async () => (await snapshots.countDocuments({ stream })) > 0)
+    await snapshots.updateMany({ stream }, { $set: { shape: 4 }, $unset: { seal: '' } })
+    const afters: number[] = []
+    const read: typeof rig.plain.read = (id, range) => {
+      afters.push(range.after)
+      return rig.plain.read(id, range)
+    }
+    const store = { ...rig.plain, read }
+    const { room } = await rig.createLog({ store }).open(stream)
+    expect(afters).to.include(0)
+    await until(async () => (await snapshots.countDocuments({ stream, shape: { $gt: 4 } })) > 0)
+    afters.length = 0
+    expect((await rig.createLog({ store }).open(stream)).room).to.deep.equal(room)
+    expect(afters).to.not.include(0)
   })
 
   it('[LOG-13] a view made from the log is the view that the node holds', async () => {

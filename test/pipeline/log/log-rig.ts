@@ -1,4 +1,4 @@
-import { hash, randomUUID } from 'node:crypto'
+import { createSecretKey, hash, randomUUID } from 'node:crypto'
 import { expect } from 'chai'
 import { type Connection, mongo } from 'mongoose'
 import type { Principal } from '../../../server/core/access/principal.ts'
@@ -100,7 +100,7 @@ export async function createRig(uri?: string): Promise<Rig> {
 
   function newLog(options: Partial<LogOptions> = {}): Log {
     return createLog({
-      ...{ store, snapshots: createSnapshotStore(connection), clock: systemClock, epoch: 'epoch' },
+      ...{ store, snapshots: rigSnapshots(connection), clock: systemClock, epoch: 'epoch' },
       annotate: () => ({ audience: 'all' }),
       publish: (stream, news) => published.push({ stream, seqs: news.map(({ event }) => event.seq) }),
       onTrouble: (what) => troubles.push(what),
@@ -119,6 +119,11 @@ export async function createRig(uri?: string): Promise<Rig> {
       await connection.close()
     },
   }
+}
+
+/** Of one key, so that all logs of a rig believe each other's. */
+export function rigSnapshots(connection: Connection) {
+  return createSnapshotStore({ connection, key: createSecretKey(Buffer.alloc(32, 7)), onRefused: () => {} })
 }
 
 function faultyConnection(plain: EventStore, { plan, inserts }: Pick<Rig, 'plan' | 'inserts'>): Connection {
