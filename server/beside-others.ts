@@ -53,24 +53,31 @@ export function createTokenWarning({ logEvent, operator_mark, data_dir }: { logE
   }
 }
 
+/** Where the marks lie. The one of before was a bare hash of the secret: a secret that people made up could be guessed by it, a hash a guess. */
+const MARK = 'secret_mark/2'
+const BARE_MARK = 'secret_mark'
+
+/** Rows of the database that stay as the first hub on it wrote them. */
+export interface Constants {
+  /** The value under the name: this one, if there was none. */
+  keep(name: string, value: string): Promise<string>
+  find(name: string): Promise<string | undefined>
+  remove(name: string): Promise<void>
+}
+
 /**
  * The first hub on a database leaves a mark of its secret there. With another one every key, password link and session would be wrong,
  * and nobody would know why: throws StartRefusal.
  */
-export async function refuseForeignSecret({
-  secret,
-  data_dir,
-  ownMark,
-}: {
-  secret: string
-  data_dir: string
-  /** The mark in the database: this one, if there was none. */
-  ownMark(mark: string): Promise<string>
-}): Promise<void> {
-  const mark = hash('sha256', `parley secret mark ${secret}`, 'hex').slice(0, 16)
-  if ((await ownMark(mark)) === mark) return
-  throw new StartRefusal(
-    "The secret is not the one that this database's keys were made under: it belongs to another hub, or the secret was lost.",
-    `To join that hub, copy its file \`secret\` to ${join(data_dir, hubSecretFile.name)} or give both one PARLEY_SECRET. If it was lost, restore it from a backup. Or name another database in MONGODB_URI.`,
-  )
+export async function refuseForeignSecret({ secret, data_dir, constants }: { secret: string; data_dir: string; constants: Constants }) {
+  const bare = await constants.find(BARE_MARK)
+  const isKnown = bare === undefined || bare === hash('sha256', `parley secret mark ${secret}`, 'hex').slice(0, 16)
+  const mark = createHmac('sha256', deriveKey(secret, 'secret-mark/2')).digest('hex')
+  if (!isKnown || (await constants.keep(MARK, mark)) !== mark) {
+    throw new StartRefusal(
+      "The secret is not the one that this database's keys were made under: it belongs to another hub, or the secret was lost.",
+      `To join that hub, copy its file \`secret\` to ${join(data_dir, hubSecretFile.name)} or give both one PARLEY_SECRET. If it was lost, restore it from a backup. Or name another database in MONGODB_URI.`,
+    )
+  }
+  if (bare !== undefined) await constants.remove(BARE_MARK)
 }

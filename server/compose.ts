@@ -10,7 +10,7 @@ import { type Clock, isoTime, systemClock } from './core/clock.ts'
 import { createCheckpointKeys } from './core/secrets/checkpoint-keys.ts'
 import { deriveKey } from './core/secrets/derive-key.ts'
 import { hubSecretFile, makeDataDirectory, operatorTokenFile, secretFile } from './data-directory.ts'
-import { constant, readEpoch } from './database/connect.ts'
+import { createConstants, readEpoch } from './database/connect.ts'
 import { migrate } from './database/migrate.ts'
 import { openDatabase } from './database/open.ts'
 import { createAuditWriter } from './features/audit/index.ts'
@@ -112,7 +112,7 @@ export async function composeHub({
     const { connection } = database
     const applied = await migrate(connection, `${process.pid}@${config.host}:${config.port}`)
     if (applied.length > 0) logEvent('info', 'database.migrated', { applied })
-    await refuseForeignSecret({ secret, data_dir: config.data_dir, ownMark: (mark) => constant(connection, 'secret_mark', mark) })
+    await refuseForeignSecret({ secret, data_dir: config.data_dir, constants: createConstants(connection) })
 
     const meter = createMeter()
     const audit = createAuditWriter({

@@ -51,14 +51,23 @@ interface MetaDocument {
 
 /** The log's identity: made once for a database, and new when the database is. */
 export async function readEpoch(connection: Connection): Promise<string> {
-  return constant(connection, 'epoch', uuidv7())
+  return createConstants(connection).keep('epoch', uuidv7())
 }
 
-/** The value that the database holds under the name; the first one that asks decides it. */
-export async function constant(connection: Connection, _id: string, value: string): Promise<string> {
+/** What a database says of itself, by name: the first hub that asks decides it. */
+export function createConstants(connection: Connection) {
   const meta = connection.collection<MetaDocument>('meta')
   const options = { upsert: true, returnDocument: 'after' } as const
-  const stored = await meta.findOneAndUpdate({ _id }, { $setOnInsert: { value } }, options).catch(() => meta.findOne({ _id }))
-  if (stored === null) throw new Error(`the database did not keep '${_id}'`)
-  return stored.value
+  return {
+    /** The value under the name: this one, if there was none. */
+    async keep(_id: string, value: string): Promise<string> {
+      const stored = await meta.findOneAndUpdate({ _id }, { $setOnInsert: { value } }, options).catch(() => meta.findOne({ _id }))
+      if (stored === null) throw new Error(`the database did not keep '${_id}'`)
+      return stored.value
+    },
+    find: async (_id: string): Promise<string | undefined> => (await meta.findOne({ _id }))?.value,
+    async remove(_id: string): Promise<void> {
+      await meta.deleteOne({ _id })
+    },
+  }
 }

@@ -1,7 +1,9 @@
-import { copyFile } from 'node:fs/promises'
+import { hash } from 'node:crypto'
+import { copyFile, readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import mongoose from 'mongoose'
 import { StartRefusal } from '../../server/core/start-refusal.ts'
 import { openDatabase } from '../../server/database/open.ts'
 import { refusedUri } from '../../server/database/refused-uri.ts'
@@ -136,6 +138,27 @@ describe('a hub that cannot reach what it is told to', () => {
     const { requester } = await openContract(first)
     expect((await second.get('/me', requester.bearer)).status).to.equal(200)
     await second.close()
+    await first.close()
+  })
+
+  it('[SET-12] nothing in the database is a bare hash of the secret; the mark of a hub of before still counts, and is replaced', async () => {
+    const first = await startHub()
+    const secret = (await readFile(join(first.data_dir, 'secret'), 'utf8')).trim()
+    const bare = hash('sha256', `parley secret mark ${secret}`, 'hex').slice(0, 16)
+    const connection = await mongoose.createConnection(first.mongodb_uri, { dbName: first.database_name }).asPromise()
+    const meta = connection.collection<{ _id: string; value: string }>('meta')
+    const marks = () => meta.find({ _id: /^secret_mark/ }).toArray()
+    const [mark, ...more] = await marks()
+    expect(more).to.deep.equal([])
+    expect(mark?.value).to.not.include(bare)
+    await meta.deleteOne({ _id: mark?._id ?? '' })
+    await meta.insertOne({ _id: 'secret_mark', value: bare })
+    const foreign = await startHub({ like: { ...first, data_dir: temporaryFolder() } }).catch((thrown: unknown) => thrown)
+    expect(foreign).to.be.instanceOf(StartRefusal)
+    expect(await marks()).to.deep.equal([{ _id: 'secret_mark', value: bare }])
+    await (await startHub({ like: first })).close()
+    expect(await marks()).to.deep.equal([mark])
+    await connection.close()
     await first.close()
   })
 
