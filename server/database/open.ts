@@ -20,7 +20,7 @@ export interface DatabaseChoice {
 export async function openDatabase({ uri, directory, name, onTrouble }: DatabaseChoice): Promise<OpenDatabase> {
   if (uri !== undefined) {
     const database = await connectGiven(uri, name)
-    return { ...database, close: () => database.connection.close() }
+    return { ...database, close: () => database.connection.destroy() }
   }
   const embedded = await superviseEmbedded({
     directory,
@@ -29,7 +29,7 @@ export async function openDatabase({ uri, directory, name, onTrouble }: Database
   })
   const database = await connectDatabase(embedded.uri, { kind: 'embedded', name: name ?? 'parley' })
   const close = async () => {
-    await database.connection.close()
+    await database.connection.destroy()
     await embedded.stop()
   }
   try {
@@ -49,7 +49,7 @@ async function connectGiven(uri: string, name: string | undefined): Promise<Data
     await database.connection.listCollections()
     return database
   } catch (cause) {
-    await database?.connection.close()
+    await database?.connection.destroy()
     throw refusedUri(uri, cause)
   }
 }

@@ -1,5 +1,6 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { LogMeter } from '../pipeline/log/log-meter.ts'
+import { processMetrics } from './process-metrics.ts'
 
 /** What the hub counts of itself, for `GET /metrics` (Prometheus text). No label holds an id: their number must stay small. */
 export interface Meter extends LogMeter {
@@ -37,7 +38,7 @@ const MILLISECONDS = [0.5, 1, 2, 4, 8, 15, 30, 60, 125, 250, 500, 1_000, 5_000]
 export function createMeter(): Meter {
   const registers = [new Registry()]
   const [registry = new Registry()] = registers
-  collectDefaultMetrics({ register: registry, prefix: 'parley_' })
+  const ofProcess = processMetrics()
   const counter = (name: string, help: string, labelNames: string[] = []) =>
     new Counter({ name: `parley_${name}`, help, labelNames, registers })
   const histogram = (name: string, help: string, buckets: number[]) => new Histogram({ name: `parley_${name}`, help, buckets, registers })
@@ -124,6 +125,6 @@ export function createMeter(): Meter {
         },
       })
     },
-    text: async () => ({ body: await registry.metrics(), type: registry.contentType }),
+    text: async () => ({ body: `${await ofProcess.metrics()}\n${await registry.metrics()}`, type: registry.contentType }),
   }
 }
