@@ -19,8 +19,10 @@ const said = [
   'const a = "<i>"',
   '```',
   '',
-  '| a | b |',
-  '| - | - |',
+  '| file | size |   |',
+  '| :- | -: | :-: |',
+  '| `a` \\| **b** | 12 | x |',
+  '| c |',
   '',
   '[the guide](https://example.com/guide?a=1&b=2) and https://example.org and someone@example.net',
 ].join('\n')
@@ -49,6 +51,11 @@ const corpus: [string, string[]][] = [
   ['<a href="https://example.com/d" onclick="tellFault(1)">**bold**</a>', ['https://example.com/d']],
   ['```html"onload="tellFault(1)\n<script>tellFault(1)</script>\n```', []],
   ['| <img src=x onerror=tellFault(1)> |\n| --- |\n| [a](javascript:tellFault(1)) |', []],
+  [
+    '| [a](javascript:tellFault(1)) | ![b](https://example.com/e.png"onerror="tellFault(1)) |\n| :-: | -: |\n| <td onclick=tellFault(1)> | [c](https://example.com/f) |',
+    ['https://example.com/e.png%22onerror=%22tellFault(1)', 'https://example.com/f'],
+  ],
+  ['| a\\|b" style="x |\n|:-"onload="tellFault(1):|\n| \u202E<script>tellFault(1)</script> |', []],
   ['- [ ] <input autofocus onfocus=tellFault(1)>', []],
   ['<!-- --!><img src=x onerror=tellFault(1)> -->', []],
   ['\u202E[press](https://example.com/\u202Egpj.exe)', ['https://example.com/%E2%80%AEgpj.exe']],
@@ -70,7 +77,7 @@ describe('console: messages in Markdown', () => {
     return opened
   }
 
-  it('[CON-34] bold, italics, code, lists, quotes and links have their shape, and a link says where it leads', async () => {
+  it('[CON-34] bold, italics, code, lists, quotes, tables and links have their shape, and a link says where it leads', async () => {
     const { page, faults } = await roomWith([said])
     expect(await shapeOf(page)).to.deep.equal([
       ['P', 'Result'],
@@ -78,16 +85,34 @@ describe('console: messages in Markdown', () => {
       ['UL', 'onetwo with weightinside'],
       ['BLOCKQUOTE', 'quoted'],
       ['PRE', 'const a = "<i>"'],
-      ['PRE', '| a | b |\n| - | - |'],
+      ['TABLE', 'filesizea | b12xc'],
       ['P', 'the guide (example.com) and https://example.org and someone@example.net'],
     ])
     for (const [part, text] of Object.entries({ strong: 'Bold', em: 'italic', del: 'gone', 'p code': 'code <b>', 'li ol li': 'inside' })) {
       expect(await page.locator(`.prose ${part}`).first().textContent(), part).to.equal(text)
     }
+    const cells = page.locator('.prose :is(th, td)')
+    expect(await cells.evaluateAll((all) => all.map(({ tagName, textContent }) => `${tagName} ${textContent}`))).to.deep.equal(
+      ['TH file', 'TH size', 'TD ', 'TD a | b', 'TD 12', 'TD x', 'TD c', 'TD ', 'TD '], // what a row lacks is empty
+    )
+    const sides = await cells.evaluateAll((all) => all.slice(3, 6).map((cell) => getComputedStyle(cell).textAlign))
+    expect(sides).to.deep.equal(['start', 'end', 'center'])
     expect(await linksOf(page)).to.deep.equal(['https://example.com/guide?a=1&b=2', 'https://example.org/', 'mailto:someone@example.net'])
     expect(await page.locator('.prose a:not([rel="noopener noreferrer"][target="_blank"])').count()).to.equal(0)
     expect(await page.locator('.prose :is(h1, h2, h3)').count()).to.equal(0)
     expect(faults).to.deep.equal([])
+  })
+
+  it('[CON-34] a wide table folds into the page, and one of more columns than a page has is shown as it was written', async () => {
+    const wide = (columns: number) =>
+      [...'ht'].map((cell) => `|${` ${cell.repeat(40)} |`.repeat(columns)}`).join(`\n|${' - |'.repeat(columns)}\n`)
+    const { page } = await roomWith([wide(12), wide(13)])
+    await page.setViewportSize({ width: 360, height: 740 })
+    await page.locator('article.message .prose').nth(1).waitFor()
+    expect(await page.locator('.prose table').count()).to.equal(1)
+    expect(await page.locator('.prose pre').textContent()).to.equal(wide(13))
+    const scroller = page.locator('.timeline')
+    expect(await scroller.evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)).to.equal(0)
   })
 
   it('[CON-34] an address of other letters, or with a name in front, says where it leads', async () => {
@@ -114,8 +139,26 @@ describe('console: messages in Markdown', () => {
     const tags = await messages.evaluateAll((all) => [
       ...new Set(all.flatMap((one) => [...one.querySelectorAll('*')].flatMap((part) => [part.tagName, ...part.getAttributeNames()]))),
     ])
-    const known = ['P', 'A', 'CODE', 'PRE', 'STRONG', 'EM', 'UL', 'OL', 'LI', 'SPAN', 'BLOCKQUOTE']
-    const attributes = ['dir', 'href', 'target', 'rel', 'title', 'class', 'start']
+    const known = [
+      'P',
+      'A',
+      'CODE',
+      'PRE',
+      'STRONG',
+      'EM',
+      'UL',
+      'OL',
+      'LI',
+      'SPAN',
+      'BLOCKQUOTE',
+      'TABLE',
+      'THEAD',
+      'TBODY',
+      'TR',
+      'TH',
+      'TD',
+    ]
+    const attributes = ['dir', 'href', 'target', 'rel', 'title', 'class', 'start', 'scope']
     expect(tags.filter((name) => !known.includes(name) && !attributes.includes(name))).to.deep.equal([])
     expect(await page.locator('.leads-to').allTextContents()).to.include(' (example.com)')
     expect(await page.evaluate(() => document.body.textContent)).to.not.match(/[\u202a-\u202e\u2066-\u2069]/)

@@ -7,6 +7,8 @@ import { linkOf } from './safe-link.ts'
 
 /** What is nested deeper is shown as it was written. */
 const DEEPEST = 12
+/** A table of more columns has no place on a page for each of them. */
+const MOST_COLUMNS = 12
 
 /** HTML is text like any other, so that no part of it is ever taken for markup. */
 class TextTokenizer extends Tokenizer {
@@ -52,7 +54,8 @@ const shows: Shows = {
   list: ({ ordered, start, items }, _, depth) =>
     ordered ? <ol start={start === '' ? 1 : start}>{itemsOf(items, depth)}</ol> : <ul>{itemsOf(items, depth)}</ul>,
   code: ({ text }) => <Block text={text} />,
-  table: ({ raw }) => <Block text={raw.trimEnd()} />,
+  table: (token, _, depth) =>
+    token.header.length > MOST_COLUMNS ? <Block text={token.raw.trimEnd()} /> : <Table token={token} depth={depth} />,
   codespan: ({ text }) => (
     <code>
       <Untrusted text={text} />
@@ -94,6 +97,41 @@ function itemsOf(items: OfKind<'list'>['items'], depth: number) {
       <Tokens tokens={tokens} depth={depth} />
     </li>
   ))
+}
+
+/** Its cells fold where they must: nothing scrolls sideways. */
+function Table({ token: { header, rows }, depth }: { token: OfKind<'table'>; depth: number }) {
+  return (
+    <table>
+      <thead>
+        <tr>{cellsOf(header, depth)}</tr>
+      </thead>
+      {rows.length > 0 && (
+        <tbody>
+          {rows.map((cells, at) => (
+            <tr key={at}>{cellsOf(cells, depth)}</tr>
+          ))}
+        </tbody>
+      )}
+    </table>
+  )
+}
+
+function cellsOf(cells: OfKind<'table'>['header'], depth: number) {
+  return cells.map(({ header, align, text, tokens }, at) => {
+    const inside = <Tokens tokens={tokens} depth={depth} />
+    const look = align === 'right' || align === 'center' ? `to-${align}` : undefined
+    // A heading without words would be read out as one.
+    return header && text !== '' ? (
+      <th key={at} scope="col" dir="auto" class={look}>
+        {inside}
+      </th>
+    ) : (
+      <td key={at} dir="auto" class={look}>
+        {inside}
+      </td>
+    )
+  })
 }
 
 function Block({ text }: { text: string }) {
