@@ -78,6 +78,7 @@ export function createCommitter(options: CommitterOptions) {
     for (const submission of [...takeHeld(stream), ...stream.queue.splice(0)]) submission.reject(cause)
     dirty.delete(stream.id)
     options.forget(stream)
+    stream.isDropped = true
   }
 
   /** Every stream that has frames. Those that lost twice in a row go by themselves, turn about with the others, so that neither wait for ever. */
@@ -102,48 +103,42 @@ export function createCommitter(options: CommitterOptions) {
   async function commit(sections: Section[]): Promise<Section[]> {
     const documents = documentsOf(sections)
     const outcome: InsertOutcome = documents.length === 0 ? { state: 'committed' } : await store.insert(documents)
-    if (outcome.state === 'unknown') {
-      options.onTrouble('no answer to a commit', outcome.cause)
+    if (outcome.state === 'unknown' || outcome.state === 'refused') {
+      options.onTrouble(outcome.state === 'unknown' ? 'no answer to a commit' : 'the store refused an event', outcome.cause)
       const missing = await findOut(sections)
+      if (outcome.state === 'refused' && startsAt(missing, find(sections, outcome.index)))
+        return leaveOut(missing, { ...outcome, index: 0 })
       unanswered = documentsOf(missing).length < documents.length ? 0 : unanswered + 1
       // It answers reads and takes no writes (a full disk, a fail-over): it must not be asked in a hot loop.
       if (unanswered > 0) await pause(FIRST_PAUSE_MS * 2 ** Math.min(unanswered, 6))
       return missing
     }
     unanswered = 0
-    if (outcome.state === 'stopped') return goOnBehind(sections, outcome)
-    if (outcome.state === 'unsendable') return leaveOut(sections, outcome)
+    if (outcome.state === 'duplicate') return goOnBehind(sections, outcome.index)
+    if (outcome.state === 'unsendable') {
+      options.onTrouble('an event cannot be sent', outcome.cause)
+      return leaveOut(sections, outcome)
+    }
     for (const section of sections) settle(section, section.entries.length)
     return []
   }
 
-  /** The insert stopped at one document: what is before it is committed, what is behind it was not tried. */
-  async function goOnBehind(
-    sections: Section[],
-    { index, duplicate, cause }: { index: number; duplicate: boolean; cause: unknown },
-  ): Promise<Section[]> {
+  /** A place or a key is taken: what is before it is committed, what is behind it was not tried. */
+  async function goOnBehind(sections: Section[], index: number): Promise<Section[]> {
     const { at, section, stop } = find(sections, index)
     for (const done of sections.slice(0, at)) settle(done, done.entries.length)
     if (!settle(section, stop)) return sections.slice(at + 1)
-    const behind = sections.slice(at + 1)
-    if (duplicate) return afterConflict({ stream: section.stream, entries: section.entries.slice(stop) }, behind)
-    refuseOne(section, stop, cause)
-    return behind
+    return afterConflict({ stream: section.stream, entries: section.entries.slice(stop) }, sections.slice(at + 1))
   }
 
-  /** Nothing was sent, for one document cannot be: it is refused, and all others go again. */
+  /** The document at `index` is not there and never will be: it is refused, the frames of its stream behind it move up, and all others go again. */
   function leaveOut(sections: Section[], { index, cause }: { index: number; cause: unknown }): Section[] {
     const { at, section, stop } = find(sections, index)
-    refuseOne(section, stop, cause)
-    return [...sections.slice(0, at), { stream: section.stream, entries: section.entries.slice(0, stop) }, ...sections.slice(at + 1)]
-  }
-
-  /** A document that the store will not take is refused; the frames behind it are decided anew, for their places have moved. */
-  function refuseOne(section: Section, stop: number, cause: unknown): void {
     const [refused, ...rest] = section.entries.slice(stop)
-    options.onTrouble('the store refused an event', cause)
     refused?.submission.reject(new Error('the store refused the event', { cause }))
     requeue(section.stream, rest)
+    const before = stop === 0 ? [] : [{ stream: section.stream, entries: section.entries.slice(0, stop) }]
+    return [...sections.slice(0, at), ...before, ...sections.slice(at + 1)]
   }
 
   /** Refused by the index, and nothing there yet that says why: the stream is tried again a little later, and the others go on. */
@@ -213,7 +208,8 @@ export function createCommitter(options: CommitterOptions) {
   }
 
   function publish(stream: Stream, news: StoredEvent[]): void {
-    if (news.length === 0) return
+    // What a dropped one brings to an end is told by the one that is read anew.
+    if (news.length === 0 || stream.isDropped) return
     try {
       options.publish(stream, news)
     } catch (cause) {
@@ -281,6 +277,11 @@ function find(sections: readonly Section[], nth: number): { at: number; section:
     for (const [stop, { kind }] of section.entries.entries()) if (kind === 'event' && left-- === 0) return { at, section, stop }
   }
   throw new RangeError(`the commit has no document ${nth}`)
+}
+
+/** Whether the first event that is not in the log is the one that was found. */
+function startsAt([first]: readonly Section[], { section, stop }: { section: Section; stop: number }): boolean {
+  return first !== undefined && first.entries[0] === section.entries[stop]
 }
 
 /** This node's own event, when its commit is seen in the log before its answer came. */

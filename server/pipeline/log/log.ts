@@ -9,6 +9,7 @@ import { createSharedReads } from '../store/shared-reads.ts'
 import type { Snapshot, SnapshotStore } from '../store/snapshot-store.ts'
 import type { Annotate } from './batch.ts'
 import { createCommitter } from './committer.ts'
+import { createDropped } from './dropped.ts'
 import { isAwaited } from './holds.ts'
 import { asRefusal } from './refusals.ts'
 import { createSalts } from './salts.ts'
@@ -72,6 +73,12 @@ export function createLog(options: LogOptions) {
   /** Reads what other writers added up to now, and publishes it here. */
   const refresh = createSharedReads({ nameOf: (id: string) => id, read: readNews })
 
+  const dropped = createDropped({
+    isFollowed: (id) => options.isFollowed?.(id) ?? false,
+    read: (id, after) => readCold(id, { after, limit: READ_AT_ONCE }),
+    ...{ publish: options.publish, onTrouble: options.onTrouble },
+  })
+
   const committer = createCommitter({
     ...{ store, refresh, annotate: options.annotate, onTrouble: options.onTrouble },
     moment: () => {
@@ -84,7 +91,9 @@ export function createLog(options: LogOptions) {
       options.publish(stream.id, news)
     },
     forget: (stream) => {
-      if (streams.get(stream.id) === stream) streams.delete(stream.id)
+      if (streams.get(stream.id) !== stream) return
+      streams.delete(stream.id)
+      dropped.add(stream)
     },
     again: openFor,
   })
@@ -112,6 +121,11 @@ export function createLog(options: LogOptions) {
   }
 
   function enqueue(stream: Stream, submission: Submission): void {
+    if (stream.isDropped) {
+      // Since it was opened.
+      openFor(submission)
+      return
+    }
     stream.used_at = clock.monotonic()
     stream.queue.push(submission)
     keep(stream)
@@ -140,10 +154,12 @@ export function createLog(options: LogOptions) {
     }
     // There was none to go on from, or none that is believed: the next one who asks shall not read all of it again.
     if (stream.head - (snapshot?.seq ?? 0) >= SNAPSHOT_EVERY) takeSnapshot(stream)
+    const tellMissed = await dropped.prepare(stream)
     stream.used_at = clock.monotonic()
     // What does not exist is not kept: anyone can ask for a random id.
     if (stream.head > 0) keep(stream)
     options.onLoad?.(id, stream.tail)
+    tellMissed()
     return streams.get(id) ?? stream
   }
 
@@ -199,9 +215,10 @@ export function createLog(options: LogOptions) {
     refresh(id).catch((cause: unknown) => options.onTrouble('a hole was not mended', cause))
   }
 
-  /** The id that the next event of each kept room will have. */
+  /** The id that the next event will have, of each room that is kept, or followed and still to be read anew. */
   function nextIds(): string[] {
-    return [...streams.values()].map(({ id, head }) => eventId(id, head + 1))
+    const kept: [string, number][] = [...streams.values()].map(({ id, head }) => [id, head])
+    return [...kept, ...dropped.places()].map(([id, head]) => eventId(id, head + 1))
   }
 
   /** What is not at hand, a few reads at a time, the rooms in turn: one of long messages must not hold up the others. */

@@ -32,6 +32,8 @@ export interface Stream {
   /** Grows when events of another writer are folded: what was refused before may have been refused in error. */
   others: number
   used_at: number
+  /** It does not fold, or cannot be trusted: nothing more is told of it, and another takes its place. */
+  isDropped: boolean
 }
 
 export function emptyStream(id: string): Stream {
@@ -49,6 +51,7 @@ export function emptyStream(id: string): Stream {
     committing: undefined,
     others: 0,
     used_at: 0,
+    isDropped: false,
   }
 }
 

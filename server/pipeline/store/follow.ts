@@ -28,9 +28,18 @@ export function createFollower({
     const next = log.nextIds()
     for (let at = 0; at < next.length; at += AT_ONCE) {
       const found = await store.streamsOf(next.slice(at, at + AT_ONCE))
-      await Promise.all(found.map((stream) => log.refresh(stream)))
+      await Promise.all(found.map(bringUp))
     }
     await afterwards()
+  }
+
+  /** One that cannot be read keeps no other from being looked at. */
+  async function bringUp(stream: string): Promise<void> {
+    try {
+      await log.refresh(stream)
+    } catch (cause) {
+      onTrouble(`what other nodes wrote to ${stream} was not read`, cause)
+    }
   }
 
   /** Looks at what is there from now on: a look under way may have passed by what the asker means. */

@@ -1,10 +1,13 @@
 import { mongo } from 'mongoose'
+import { passes } from '../../core/out-of-reach.ts'
 
 /** What came of an ordered insert. */
 export type InsertOutcome =
   | { state: 'committed' }
-  /** Everything before `index` is committed, nothing from it on was tried. */
-  | { state: 'stopped'; index: number; duplicate: boolean; cause: unknown }
+  /** A place or a key is taken: everything before `index` is committed, nothing from it on was tried. */
+  | { state: 'duplicate'; index: number; cause: unknown }
+  /** The document at `index` is said to be refused. By whom, and what became of it and of those before it, only the log knows. */
+  | { state: 'refused'; index: number; cause: unknown }
   /** No answer that can be trusted: what was sent may be there, or not. */
   | { state: 'unknown'; cause: unknown }
   /** The document at `index` cannot be sent at all, so nothing was. */
@@ -12,8 +15,8 @@ export type InsertOutcome =
 
 /** What the failure of an insert says of what was written. */
 export function outcomeOf(cause: unknown, documents: readonly object[]): InsertOutcome {
-  const failure = firstWriteError(cause)
-  if (failure !== undefined) return { state: 'stopped', ...failure, cause }
+  const first = firstWriteError(cause)
+  if (first !== undefined) return { ...first, cause }
   const index = isOfTheDriver(cause) ? documents.findIndex(isUnsendable) : -1
   return index === -1 ? { state: 'unknown', cause } : { state: 'unsendable', index, cause }
 }
@@ -36,21 +39,15 @@ function isUnsendable(document: object): boolean {
 
 const DUPLICATE_KEY = 11_000
 
-/** The operation at which an ordered insert stopped; undefined when the answer does not say what was written. */
-function firstWriteError(cause: unknown): { index: number; duplicate: boolean } | undefined {
+/** The operation at which an ordered insert stopped; undefined when the answer says nothing of the document itself. */
+function firstWriteError(cause: unknown): { state: 'duplicate' | 'refused'; index: number } | undefined {
   if (typeof cause !== 'object' || cause === null || !('writeErrors' in cause)) return undefined
   if ('result' in cause && hasWriteConcernError(cause.result)) return undefined
   const first = [cause.writeErrors].flat().at(0) as { index?: unknown; code?: unknown; errmsg?: unknown } | undefined
-  if (wasGivenUp(first?.errmsg)) return undefined
-  return typeof first?.index === 'number' ? { index: first.index, duplicate: first.code === DUPLICATE_KEY } : undefined
-}
-
-/**
- * Two writers waited for each other, and the database gave one up: what PostgreSQL says underneath a FerretDB (SQLSTATE 40P01, 40001). Nothing is
- * wrong with the document, and what was written before it may have been taken back.
- */
-function wasGivenUp(words: unknown): boolean {
-  return typeof words === 'string' && /deadlock detected|could not serialize access/.test(words)
+  if (typeof first?.index !== 'number') return undefined
+  if (first.code === DUPLICATE_KEY) return { state: 'duplicate', index: first.index }
+  // Nothing is wrong with the document: the server could not, or could not just then.
+  return passes(first) ? undefined : { state: 'refused', index: first.index }
 }
 
 function hasWriteConcernError(result: unknown): boolean {

@@ -9,7 +9,7 @@ export function meteredStore(store: EventStore, meter: LogMeter): EventStore {
       const began = performance.now()
       const outcome = await store.insert(documents)
       meter.commit({ ms: performance.now() - began, events: documents.length })
-      if (outcome.state === 'stopped' && outcome.duplicate) meter.conflict()
+      if (outcome.state === 'duplicate') meter.conflict()
       return outcome
     },
     read: async (stream, range) => {

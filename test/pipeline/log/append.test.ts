@@ -52,16 +52,51 @@ describe('the append', () => {
     await expectWhole(rig, other, ['1 first', '2 d'])
   })
 
-  it('[LOG-31] a commit that the database gave up for another one goes again byte for byte: nobody is refused, and nothing counts unread', async () => {
+  const GIVEN_UP = {
+    'a deadlock underneath a FerretDB': { code: 1, errmsg: 'deadlock detected' },
+    'a full disk underneath a FerretDB': { code: 1, errmsg: 'could not extend file "base/5/1": No space left on device' },
+    'a router that lost the server behind it': { code: 6, errmsg: 'Connection refused' },
+    'a primary that stepped down': { code: 189 },
+    'a server that is not the primary': { code: 10_107 },
+    'a server that shuts down': { code: 11_600 },
+    'a conflict with another write': { code: 112 },
+    'a limit of time': { code: 262 },
+  }
+
+  for (const [what, error] of Object.entries(GIVEN_UP)) {
+    it(`[LOG-31] given up for ${what}, a commit goes again byte for byte: nobody is refused, and nothing counts unread`, async () => {
+      const log = rig.createLog()
+      const [stream, other] = await warmRooms(log)
+      // One of two that stand before it was taken back with it.
+      rig.plan.push(faults.saysOf(2, error, 1))
+      const done = await Promise.all([sayAll(log, stream, ['a', 'b', 'c']), sayAll(log, other, ['d'])])
+      expect(done).to.deep.equal([[2, 3, 4], [2]])
+      expect(rig.inserts.map((documents) => documents.length)).to.deep.equal([4, 3])
+      expect(rig.inserts[1]).to.deep.equal(rig.inserts[0]?.slice(1))
+      await expectWhole(rig, stream, ['1 first', '2 a', '3 b', '4 c'])
+      await expectWhole(rig, other, ['1 first', '2 d'])
+    })
+  }
+
+  it('[LOG-35] of what is said to be refused and is in the log, nobody is refused and nothing is written twice', async () => {
     const log = rig.createLog()
     const [stream, other] = await warmRooms(log)
-    rig.plan.push(faults.givesUpAt(2))
+    rig.plan.push(faults.saysOf(1, { code: 8_000 }, 4))
     const done = await Promise.all([sayAll(log, stream, ['a', 'b', 'c']), sayAll(log, other, ['d'])])
     expect(done).to.deep.equal([[2, 3, 4], [2]])
-    expect(rig.inserts.map((documents) => documents.length)).to.deep.equal([4, 4])
-    expect(rig.inserts[1]).to.deep.equal(rig.inserts[0])
+    expect(rig.inserts).to.have.lengthOf(1)
     await expectWhole(rig, stream, ['1 first', '2 a', '3 b', '4 c'])
     await expectWhole(rig, other, ['1 first', '2 d'])
+  })
+
+  it('[LOG-35] what stands before a document that is refused and is not in the log is not acknowledged, and goes again', async () => {
+    const log = rig.createLog()
+    const [stream, other] = await warmRooms(log)
+    rig.plan.push(faults.saysOf(2, { code: 8_000 }, 0))
+    const done = await Promise.all([sayAll(log, stream, ['a', 'b', 'c']), sayAll(log, other, ['d'])])
+    expect(done).to.deep.equal([[2, 3, 4], [2]])
+    expect(rig.inserts[1]).to.deep.equal(rig.inserts[0])
+    await expectWhole(rig, stream, ['1 first', '2 a', '3 b', '4 c'])
   })
 
   it('[LOG-2] the commit whose reply was lost lands late, between the look and the second try', async () => {

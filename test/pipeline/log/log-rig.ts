@@ -44,11 +44,11 @@ export const faults = {
       throw bulkError({ message: 'Document failed validation', code: 121, writeErrors: [{ index, code: 121 }] }, {})
     }
   },
-  /** Another writer waited for this one and this one for it: the database gave this one up, and took back what it had written. */
-  givesUpAt: (index: number): Fault => {
-    return async () => {
-      const words = 'deadlock detected'
-      throw bulkError({ message: words, code: 1, writeErrors: [{ index, code: 1, errmsg: words }] }, {})
+  /** The server says that it refuses the document at `index`, whatever it has written by then: as a rule what came before. */
+  saysOf: (index: number, error: { code: number; errmsg?: string }, written = index): Fault => {
+    return async (run, documents) => {
+      if (written > 0) await run(documents.slice(0, written))
+      throw bulkError({ message: error.errmsg ?? 'no', code: error.code, writeErrors: [{ index, ...error }] }, {})
     }
   },
   /** The index says that it is there, and no read finds it yet. */
