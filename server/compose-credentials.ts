@@ -17,6 +17,8 @@ import type { StoredEvent } from './pipeline/store/event-store.ts'
 export interface ComposeCredentialsDeps {
   identity: Identity
   cut: CredentialCut
+  /** Resolves when what a principal has begun by HTTP is done. */
+  settledWrites(principal_id: string): Promise<void>
   clock: Clock
   log: Log
   timers: Timers
@@ -35,7 +37,7 @@ export function composeCredentials(deps: ComposeCredentialsDeps) {
   const tellPeers = (principal_id: string) => peers.tell(audienceOf.principal(principal_id), { kind: 'credentials', principal_id })
   const watch = createCredentialWatch({
     ...{ cutHere: cut.cutHere, sessionsHere: cut.sessionsHere, hear: cut.hear, tellPeers, lookUp: identity.lookUp, background },
-    decided: log.decided,
+    ...{ decided: log.decided, settledWrites: deps.settledWrites },
     refreshRooms: async (principal_id) => {
       const kept = (await contracts.openOf(principal_id)).map(streamOf).filter((stream) => log.cached(stream) !== undefined)
       await Promise.all(kept.map(log.refresh))
@@ -43,7 +45,7 @@ export function composeCredentials(deps: ComposeCredentialsDeps) {
   })
   const record = (contract_id: string, key: EndedKey) => asSystem(endKey, { contract_id, ...key })
   const ends = createKeyEnds({
-    ...{ timers, openContracts: contracts.allOpenOf, record },
+    ...{ timers, openContracts: contracts.allOpenOf, record, settledWrites: deps.settledWrites },
     recordNew: (contract_id, key) => asSystem(tellIssue, { contract_id, ...key }),
     cutHere: ({ key_id, agent_id, reason }) => cut.cutHere({ principal_id: agent_id, credential_id: key_id, ...closingOf(reason) }),
     tellPeers,

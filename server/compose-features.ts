@@ -48,6 +48,8 @@ export interface FeatureDeps {
   /** In memory on one node, in Redis on several. */
   createPresence(needs: { clock: Clock; broadcast: Broadcast; background: Background }): rooms.Presence
   identity: Identity
+  /** Resolves when what a principal has begun by HTTP is done. */
+  settledWrites(principal_id: string): Promise<void>
   permissions: PermissionWatch
   audit: Pick<AuditDeps, 'writer' | 'keys' | 'snapshotKey' | 'owner' | 'operator_mark' | 'onCheckpoint' | 'onOther'>
   onTrouble(what: string, cause: unknown): void
@@ -146,7 +148,7 @@ export async function composeFeatures(deps: FeatureDeps) {
   })
   const startCall = tools.createStartOnSign({ log, sessionOn, slots, start: (frame) => asSystem(tools.startCall, frame) })
 
-  const credentials = composeCredentials({ identity, cut: deps.cut, clock, log, timers, peers, background, contracts: rows, asSystem })
+  const credentials = composeCredentials({ ...deps, log, timers, background, contracts: rows, asSystem })
   const { requireGood } = identity.keys
   deps.permissions.bind(asSystem)
 

@@ -153,6 +153,8 @@ export async function composeHub({
       ...(pings === undefined ? {} : { pings }),
       ...(cluster === undefined ? {} : { adapter: cluster.createAdapter }),
     })
+    let ready = false
+    const writes = createWriteGate({ isOpen: () => ready, proveAgain: identity.proveAgain })
     const features = await composeFeatures({
       connection,
       clock,
@@ -162,7 +164,7 @@ export async function composeHub({
       ...{ node_id: randomUUID(), peers: cluster ?? noPeers, hasAudience: sockets.hasAudience },
       ...{ broadcastHere: sockets.broadcastHere, tellEventsHere: sockets.tellEventsHere, cut: sockets.cut },
       createPresence: cluster?.createPresence ?? createMemoryPresence,
-      ...{ identity, permissions },
+      ...{ identity, permissions, settledWrites: writes.settledOf },
       onDeadLetter: (letter) => logEvent('error', 'dead_letter', { ...letter }),
       audit: {
         ...{ writer: audit, keys: createCheckpointKeys(secret), snapshotKey: deriveKey(secret, 'room-snapshot/1') },
@@ -179,7 +181,6 @@ export async function composeHub({
       onTrouble,
     })
 
-    let ready = false
     const started_at = isoTime(clock.now())
     const health = healthRoutes({
       version,
@@ -190,7 +191,6 @@ export async function composeHub({
       metrics: meter.text,
       isReady: () => ready,
     })
-    const writes = createWriteGate(() => ready)
     const documented = [...health, ...identity.routes, ...features.routes].map(writes.guard)
     const routes = [...documented, ...openApiRoutes({ routes: documented, rows: http, version, public_url })]
     listening.serve(

@@ -22,7 +22,8 @@ describe('what a connection had sent before it was ended', () => {
     const cut = createCredentialCut({ sessions: new Map([['one', session]]), membersOf: () => ['one'], audiencesOf: () => ['a room'] })
     const ended = { code: 4001 as const, reason: 'Your roles have changed' }
     const watch = createCredentialWatch({
-      ...{ cutHere: cut.cutHere, sessionsHere: cut.sessionsHere, hear: cut.hear, tellPeers: () => {}, decided: log.decided },
+      ...{ cutHere: cut.cutHere, sessionsHere: cut.sessionsHere, hear: cut.hear, tellPeers: () => {} },
+      ...{ decided: log.decided, settledWrites: async () => {} },
       lookUp: async () => new Map([['of ada', { ended }]]),
       refreshRooms: async () => {},
       background: { run: () => {}, settled: async () => {} },

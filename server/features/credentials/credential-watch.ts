@@ -23,6 +23,8 @@ export interface CredentialWatchDeps {
   refreshRooms(principal_id: string): Promise<void>
   /** Resolves when this node's frames that were decided already are in the log. */
   decided(): Promise<void>
+  /** Resolves when what the principal has begun by HTTP on this node is done. */
+  settledWrites(principal_id: string): Promise<void>
   background: Background
 }
 
@@ -86,12 +88,12 @@ export function createCredentialWatch(deps: CredentialWatchDeps) {
   return {
     /**
      * On this node and all others: something about the principal's credentials is not what it was. When it resolves, no connection of this node
-     * reads or writes any more by what has ended. Never rejects.
+     * reads or writes any more by what has ended, and no request writes. Never rejects.
      */
     async recheck(principal_id: string): Promise<void> {
       tellPeers(principal_id)
       await lookHere(principal_id).catch(() => sendBack(principal_id))
-      await deps.decided()
+      await Promise.all([deps.decided(), deps.settledWrites(principal_id)])
     },
     /** Another node said so. */
     hear: (principal_id: string): void => void lookHere(principal_id).catch(() => undefined), // told by the background

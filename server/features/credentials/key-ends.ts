@@ -26,6 +26,8 @@ export interface KeyEndsDeps {
   recordNew(contract_id: string, key: NewKey): Promise<void>
   /** Ends the key's connections on this node. */
   cutHere(key: EndedKey): void
+  /** Resolves when what the agent has begun by HTTP on this node is done. */
+  settledWrites(agent_id: string): Promise<void>
   /** Has the nodes where the agent is connected look at its credentials. */
   tellPeers(agent_id: string): void
 }
@@ -36,7 +38,7 @@ const MOST_AT_ONCE = 200
  * How the end of a key comes true: as an event in every open contract of its agent, and in its connections. A timer is set before the
  * key ends, so whatever becomes of this node, one of them finishes it.
  */
-export function createKeyEnds({ timers, openContracts, record, recordNew, cutHere, tellPeers }: KeyEndsDeps) {
+export function createKeyEnds({ timers, openContracts, record, recordNew, cutHere, settledWrites, tellPeers }: KeyEndsDeps) {
   const timerOf = (key_id: string) => `key:${key_id}`
 
   async function inRoomsOf(agent_id: string, tellRoom: (contract_id: string) => Promise<void>): Promise<void> {
@@ -52,9 +54,14 @@ export function createKeyEnds({ timers, openContracts, record, recordNew, cutHer
     tellNew: (key: NewKey): Promise<void> => inRoomsOf(key.agent_id, (contract_id) => recordNew(contract_id, key)),
 
     async tell(key: EndedKey): Promise<void> {
-      await inRoomsOf(key.agent_id, (contract_id) => record(contract_id, key))
-      // Those that sit in no room.
-      cutHere(key)
+      const written = settledWrites(key.agent_id)
+      try {
+        await inRoomsOf(key.agent_id, (contract_id) => record(contract_id, key))
+        // Those that sit in no room.
+        cutHere(key)
+      } finally {
+        await written
+      }
     },
 
     /** The store says that all rooms know. */

@@ -45,6 +45,8 @@ export interface Identity {
   principals: Pick<Principals, 'find' | 'agent'>
   grants: Pick<ReturnType<typeof createGrants>, 'settle' | 'of'>
   keys: Pick<KeyLookup, 'requireGood' | 'endedSince' | 'boundsOf'> & Pick<KeyEndings, 'settle'>
+  /** The principal as it is now, by the same credential. Throws UNAUTHENTICATED when that has ended. */
+  proveAgain(principal: Principal): Promise<Principal>
   /** What has become of the credentials of some principals, since they were shown. */
   lookUp(shown: readonly Principal[]): Promise<Map<string, FoundCredential>>
   /** The rooms and connections are built upon identity, and so come later. */
@@ -136,6 +138,11 @@ export function createIdentity({
     principals,
     grants,
     keys: { ...lookup, settle: endings.settle },
+    async proveAgain(principal) {
+      if (principal.credential?.kind === 'session') return (await users.proveAgain(principal)) ?? unauthenticated()
+      await lookup.requireGood(principal)
+      return principal
+    },
     lookUp: async (shown) => {
       const keysShown = shown.flatMap(({ credential }) => (credential?.kind === 'key' ? credential.id : []))
       const sessionsShown = shown.flatMap(({ credential, roles }) =>

@@ -50,6 +50,8 @@ export interface Users {
   ofCookie(header: string | undefined): Promise<Authenticated | undefined>
   /** Whether a Cookie header claims a session, good or not. */
   showsCookie(header: string | undefined): boolean
+  /** The user of a session as it is now. Undefined when the session has ended. */
+  proveAgain(principal: Principal): Promise<Principal | undefined>
   find(ids: string[]): Promise<KnownUser[]>
   /** The user as whom the operator's token acts. */
   operator(): Promise<Principal>
@@ -130,6 +132,8 @@ export function createUsers({
     ofToken,
     ofCookie,
     showsCookie,
+    proveAgain: async ({ id, credential }) =>
+      (await proven(id, { session: sessions.find(credential?.id ?? ''), expires_at_ms: 0 }))?.principal,
     find: async (ids) => (await people.find(ids)).map(({ _id, name, roles }) => ({ id: _id, kind: 'user', name, roles })),
     operator,
     lookUp: createSessionLookup({ model, clock }),

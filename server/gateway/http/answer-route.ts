@@ -3,10 +3,10 @@ import { pipeline } from 'node:stream/promises'
 import type { Request, Response } from 'express'
 import { z } from 'zod'
 import { ParleyError } from '../../../shared/protocol/index.ts'
-import { isOperator, type Principal } from '../../core/access/principal.ts'
-import { requireScope } from '../../core/access/scopes.ts'
+import type { Principal } from '../../core/access/principal.ts'
 import type { Clock } from '../../core/clock.ts'
 import { isFresh, requireSame } from '../../pipeline/http/conditional.ts'
+import { requireAccess } from '../../pipeline/http/require-access.ts'
 import type { Route, RouteAnswer } from '../../pipeline/http/route.ts'
 import { parse } from '../../pipeline/parse.ts'
 import type { Identified } from '../admission.ts'
@@ -76,10 +76,7 @@ export function createAnswerRoute(deps: HttpDeps) {
     who.principal = principal
     if (identified?.set_cookie !== undefined) response.append('Set-Cookie', identified.set_cookie)
     await takeRate({ ...asked, principal })
-    if (route.access === 'open') return principal
-    if (principal === undefined) throw new ParleyError('UNAUTHENTICATED')
-    if (route.access === 'operator' && !isOperator(principal)) throw new ParleyError('PERMISSION_DENIED', { allowed: ['admin'] })
-    if (route.access === 'principal') requireScope(principal, route.scope)
+    requireAccess(route, principal)
     return principal
   }
 

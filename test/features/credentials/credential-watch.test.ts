@@ -10,7 +10,7 @@ describe('the end of credentials, on a node', () => {
     const watch = createCredentialWatch({
       cutHere: ({ principal_id }) => cut.push(principal_id),
       sessionsHere: () => ['ada', 'ben', 'cleo'].map(sessionOf),
-      ...{ hear: () => {}, tellPeers: () => {}, decided: async () => {} },
+      ...{ hear: () => {}, tellPeers: () => {}, decided: async () => {}, settledWrites: async () => {} },
       lookUp: async (shown) => new Map(shown.map(({ credential }) => [credential?.id ?? '', { ended: { code: 4403, reason: 'ended' } }])),
       refreshRooms: async (principal_id) => {
         if (principal_id !== 'cleo') throw new Error(`no rooms of ${principal_id}`)
