@@ -25,3 +25,14 @@ export function forget(name: string): void {
     // Forbidden: then there is nothing to forget.
   }
 }
+
+/** The names under which something is kept that begin so. */
+export function keptUnder(start: string): string[] {
+  try {
+    const names = Object.keys(localStorage).filter((name) => name.startsWith(PREFIX + start))
+    return names.map((name) => name.slice(PREFIX.length))
+  } catch {
+    // Forbidden: then there is nothing.
+    return []
+  }
+}

@@ -24,6 +24,11 @@ export function learnNames(members: readonly Pick<Member, 'id' | 'kind' | 'name'
   known.value = next
 }
 
+/** Another person is about to use the page, who may not have met them. */
+export function forgetNames(): void {
+  known.value = new Map()
+}
+
 export function whoIs(id: string, kind?: By['kind']): Who {
   const me = myself()
   if (me?.id === id) return { name: me.name, kind: me.kind, isMe: true }

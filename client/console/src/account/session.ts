@@ -3,6 +3,7 @@ import type { UserRole } from '../../../../shared/protocol/index.ts'
 import { connect, type Hub, type HubState, RefusedError } from '../../../sdk/index.ts'
 import { api, asker, checkAsker, toRefused } from '../api.ts'
 import { navigate, route } from '../route.ts'
+import { removeLeftHere } from './left-here.ts'
 
 export interface Me {
   id: string
@@ -24,20 +25,31 @@ export const hubState = signal<HubState>('connecting')
 
 export const myself = (): Me | undefined => (session.value.state === 'signed-in' ? session.value.me : undefined)
 
+/** Counts those who were signed in: what a former one's connection still says is nobody's news. */
+let turn = 0
+let last_id: string | undefined
+/** The tabs of this browser have one cookie: who signs out in one has left the others too. */
+const tabs = new BroadcastChannel('parley.left')
+tabs.addEventListener('message', ({ data }) => onLeft(data))
+
 /** Finds out who is signed in, and connects. */
 export async function startSession(): Promise<void> {
   session.value = { state: 'starting' }
   asker.id = undefined
+  const mine = ++turn
   try {
     const me = await api<Me>('GET', '/me')
+    if (mine !== turn) return
     asker.id = me.id
+    last_id = me.id
     session.value = { state: 'signed-in', me }
   } catch (thrown) {
     const error = toRefused(thrown)
+    if (mine !== turn) return
     session.value = error.code === 'UNAUTHENTICATED' ? { state: 'signed-out', because: 'never' } : { state: 'failed', error }
     return
   }
-  await openHub()
+  await openHub(mine)
 }
 
 export async function redeemSignInLink(token: string): Promise<void> {
@@ -59,9 +71,22 @@ export async function redeemPasswordLink(kind: 'invitation' | 'password-reset', 
   navigate('/app/rooms', { replace: true })
 }
 
+/** Leaves nothing of what was written in this browser: whoever asks for it has said so before. */
 export async function signOut(): Promise<void> {
+  const id = asker.id
   await api('DELETE', '/sessions/current')
   await endSession('left')
+  if (id === undefined) return
+  removeLeftHere(id)
+  tabs.postMessage(id)
+}
+
+function onLeft(id: unknown): void {
+  if (id !== last_id) return
+  const { state } = session.peek()
+  if (state === 'signed-in') void endSession('left')
+  // The hub's word was here first.
+  else if (state === 'signed-out') session.value = { state, because: 'left' }
 }
 
 asker.onEnded = () => void endSession('ended')
@@ -70,28 +95,31 @@ document.addEventListener('visibilitychange', () => {
   if (document.visibilityState === 'visible') void checkAsker()
 })
 
-async function openHub(): Promise<void> {
+async function openHub(mine: number): Promise<void> {
   hubState.value = 'connecting'
   try {
     const connected = await connect({ connect_timeout_ms: Number.POSITIVE_INFINITY })
+    if (mine !== turn) return await connected.close()
     let fault: Error | undefined
     connected.on('problem', ({ during, error }) => {
       if (during === 'connection') fault = error
       console.warn(`parley: ${during}:`, error)
     })
     connected.on('state', (state) => {
+      if (mine !== turn) return
       hubState.value = state
       if (state === 'closed' && fault !== undefined) void endSession('ended', fault)
     })
     hubState.value = connected.state
     hub.value = connected
   } catch (thrown) {
-    await endSession('ended', thrown)
+    if (mine === turn) await endSession('ended', thrown)
   }
 }
 
 async function endSession(because: 'left' | 'ended', fault?: unknown): Promise<void> {
   if (session.value.state !== 'signed-in') return
+  turn += 1
   const open = hub.value
   hub.value = undefined
   asker.id = undefined

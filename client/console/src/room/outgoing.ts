@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals'
 import type { Visibility, WireEvent } from '../../../../shared/protocol/index.ts'
-import { type Hub, RefusedError, type Room } from '../../../sdk/index.ts'
+import type { Hub, Room } from '../../../sdk/index.ts'
 import { toRefused } from '../api.ts'
 import { forget, keep, kept } from '../kept.ts'
 
@@ -30,7 +30,7 @@ export function createOutgoing({ hub, room, me_id }: { hub: Hub; room: Room; me_
     room.subscribe(refresh),
     // A message of an earlier page has no caller here that would hear of its refusal.
     hub.on('problem', ({ during, error, contract_id }) => {
-      if (during !== 'outbox' || contract_id !== room.contract_id) return
+      if (during !== 'outbox' || contract_id !== room.contract_id || isClosed()) return
       const left = new Set(room.pending.map(({ key }) => key))
       for (const message of sending.peek()) if (!left.has(message.key) && !own.has(message.key)) refuse(message, error)
     }),
@@ -65,12 +65,15 @@ export function createOutgoing({ hub, room, me_id }: { hub: Hub; room: Room; me_
     try {
       await room.post(message.body, { key: message.key, visibility: message.visibility })
     } catch (thrown) {
-      // Closed is not refused: it lies in the outbox and goes out with the next connection.
-      const isKept = thrown instanceof RefusedError && thrown.code === 'HUB_CLOSED'
-      if (!isKept) refuse(message, thrown)
+      if (!isClosed()) refuse(message, thrown)
     } finally {
       own.delete(message.key)
     }
+  }
+
+  /** Closed, for whichever reason, is not refused: it lies in the outbox and goes out with the next connection. */
+  function isClosed(): boolean {
+    return hub.state === 'closed'
   }
 
   function refresh(): void {

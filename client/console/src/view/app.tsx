@@ -2,7 +2,9 @@ import { useEffect } from 'preact/hooks'
 import type { LinkToken } from '../account/link-token.ts'
 import { hub, hubState, session, startSession } from '../account/session.ts'
 import { contracts, forgetContracts, refreshContracts } from '../contracts.ts'
+import { forgetNames } from '../names.ts'
 import { isPageVisible } from '../page-visible.ts'
+import { forgetAnnouncements } from '../room/announcements.ts'
 import { onLinkClick, openRoomId, route } from '../route.ts'
 import { AccountBar } from './account/account-bar.tsx'
 import { AskReset } from './account/ask-reset.tsx'
@@ -60,7 +62,7 @@ function Console() {
     const timer = setInterval(() => void refreshContracts(), REFRESH_MS)
     return () => clearInterval(timer)
   }, [isLive, isVisible])
-  useEffect(() => forgetContracts, [])
+  useEffect(() => forgetPerson, [])
   useEffect(() => {
     if (isList) document.title = 'Rooms · Parley'
   }, [isList])
@@ -83,6 +85,13 @@ function Console() {
       <LiveLog />
     </div>
   )
+}
+
+/** What the page knows from one who was signed in is none of the next one's. */
+function forgetPerson(): void {
+  forgetContracts()
+  forgetNames()
+  forgetAnnouncements()
 }
 
 function Pane({ room }: { room: string | undefined }) {

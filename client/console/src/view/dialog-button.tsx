@@ -11,7 +11,7 @@ export interface DialogButtonProps {
   label: ComponentChildren
   /** Whole, for those who hear the button without its row. */
   ariaLabel?: string
-  look?: 'primary' | 'danger' | 'plain'
+  look?: 'primary' | 'danger' | 'plain' | 'link'
   title: string
   children?: ComponentChildren
   /** On the button that does it; `doing` while it is under way. */
@@ -21,13 +21,15 @@ export interface DialogButtonProps {
   keeps?: string
   /** The dialog is about something that cannot be undone. */
   isDanger?: boolean
-  /** Called when it opens: fields begin afresh. */
-  onOpen?: () => void
+  /** Called when it opens: fields begin afresh. False: there is nothing to ask, it does it at once, and opens only to say why it could not. */
+  onOpen?: () => undefined | boolean
   /** Resolves when the hub has done it; with a secret, the dialog shows that once. Rejects with what to say. */
   act: () => Promise<Secret | undefined>
   /** After it was done and the dialog is closed. */
   onDone?: () => void
 }
+
+const looks = { plain: 'button', primary: 'button primary', danger: 'button danger', link: 'link' } as const
 
 /** A button that asks once before it does something, in a dialog that stays open until the hub has done it. */
 export function DialogButton(props: DialogButtonProps) {
@@ -40,17 +42,16 @@ export function DialogButton(props: DialogButtonProps) {
   const secret = useSignal<Secret | undefined>(undefined)
 
   function open(): void {
-    onOpen?.()
     fault.value = undefined
     secret.value = undefined
-    isOpen.value = true
+    isOpen.value = onOpen?.() !== false
+    if (!isOpen.value) void run({ isAsked: false })
   }
   useLayoutEffect(() => {
     if (isOpen.value) dialog.current?.showModal()
   }, [isOpen.value])
 
-  async function submit(event: Event): Promise<void> {
-    event.preventDefault()
+  async function run({ isAsked }: { isAsked: boolean }): Promise<void> {
     if (isBusy.value) return
     isBusy.value = true
     fault.value = undefined
@@ -59,6 +60,7 @@ export function DialogButton(props: DialogButtonProps) {
       if (secret.value === undefined) close()
     } catch (thrown) {
       fault.value = faultText(thrown)
+      if (!isAsked) isOpen.value = true
     } finally {
       isBusy.value = false
     }
@@ -71,7 +73,7 @@ export function DialogButton(props: DialogButtonProps) {
 
   return (
     <>
-      <button type="button" class={look === 'plain' ? 'button' : `button ${look}`} aria-label={ariaLabel} onClick={open}>
+      <button type="button" class={looks[look]} aria-label={ariaLabel} onClick={open}>
         {label}
       </button>
       {isOpen.value && (
@@ -91,7 +93,12 @@ export function DialogButton(props: DialogButtonProps) {
           {secret.value !== undefined ? (
             <ShownOnce id={id} secret={secret.value} onDone={close} />
           ) : (
-            <form onSubmit={submit}>
+            <form
+              onSubmit={(submit) => {
+                submit.preventDefault()
+                void run({ isAsked: true })
+              }}
+            >
               <h2 id={id}>{title}</h2>
               {children}
               <p class="form-fault" role="alert">

@@ -1,35 +1,25 @@
-import { useSignal } from '@preact/signals'
 import { isStaff } from '../../../../../shared/rules/room-role.ts'
-import { myself, signOut } from '../../account/session.ts'
-import { toRefused } from '../../api.ts'
+import { myself } from '../../account/session.ts'
 import { whoIs } from '../../names.ts'
 import { type Route, route } from '../../route.ts'
 import { BareName } from '../who-name.tsx'
+import { SignOutButton } from './sign-out-button.tsx'
 
 export function AccountBar() {
-  const fault = useSignal<string | undefined>(undefined)
   const me = myself()
-  const leave = () => {
-    signOut().catch((thrown: unknown) => {
-      fault.value = toRefused(thrown).title
-    })
-  }
   return (
     <header class="account">
       <a class="wordmark" href="/app/rooms">
         Parley
       </a>
       <span class="account-me">
-        {fault.value !== undefined && <span role="status">{fault.value} </span>}
         {me && (
           <a href="/app/account" title="Your account" aria-current={isAt('account')}>
             <BareName who={whoIs(me.id)} />
           </a>
         )}
       </span>
-      <button type="button" class="link" onClick={leave}>
-        Sign out
-      </button>
+      <SignOutButton look="link" />
       <nav class="places" aria-label="Console">
         <a href="/app/rooms" aria-current={isAt('rooms', 'room')}>
           Rooms

@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals'
 import { passwordFault } from '../../account/passwords.ts'
-import { myself, signOut } from '../../account/session.ts'
+import { myself } from '../../account/session.ts'
 import { api } from '../../api.ts'
 import { faultText } from '../../fault-text.ts'
 import { plainName } from '../../untrusted-text.ts'
@@ -13,6 +13,7 @@ import { Page, useDone } from '../manage/page.tsx'
 import { useList } from '../manage/use-list.ts'
 import { Untrusted } from '../untrusted.tsx'
 import { FormEnd } from './form-end.tsx'
+import { SignOutButton } from './sign-out-button.tsx'
 import { useForm } from './use-form.ts'
 
 interface SessionItem {
@@ -79,9 +80,7 @@ function SessionRow({ item, onEnded }: { item: SessionItem; onEnded: () => void 
       </div>
       <div class="item-actions">
         {current ? (
-          <button type="button" class="button" onClick={() => void signOut()}>
-            Sign out
-          </button>
+          <SignOutButton look="plain" />
         ) : (
           <DialogButton
             {...{ label: 'End…', ariaLabel: `End the session on ${plainName(device)}`, title: 'End this session?', isDanger: true }}
