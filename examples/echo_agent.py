@@ -17,6 +17,7 @@ SHOUT = {"name": "shout", "description": "Says it louder.", "input_schema": TEXT
 
 hub = socketio.AsyncClient()
 me = {}
+calls = {}  # by call_id: the task that works on it
 
 
 async def ask(frame, payload):
@@ -44,8 +45,9 @@ async def take_up():
         await on_contract(contract)
     connection = hub.get_sid("/rooms")
     while hub.connected and hub.get_sid("/rooms") == connection:
+        # With what it works on: the hub tells, by a cancel, what is over, also when that came while the connection was lost.
+        await ask("agent.heartbeat", {"calls": list(calls)[:200]})
         await asyncio.sleep(welcome["heartbeat_ms"] / 1000)
-        await ask("agent.heartbeat", {})
 
 
 async def on_contract(contract):
@@ -65,16 +67,26 @@ async def answer(contract_id, event):
 
 
 async def on_call(call):
-    hub.start_background_task(work, call)
+    if call["call_id"] not in calls:
+        calls[call["call_id"]] = hub.start_background_task(work, call)
+
+
+async def on_cancel(cancel):
+    if cancel["call_id"] in calls:
+        calls[cancel["call_id"]].cancel()  # the hub writes down how the call ended
 
 
 async def work(call):
-    output = call["input"]["text"].upper()
-    await ask("agent.tool.result", {"call_id": call["call_id"], "status": "succeeded", "output": output})
+    try:
+        output = call["input"]["text"].upper()
+        await ask("agent.tool.result", {"call_id": call["call_id"], "status": "succeeded", "output": output})
+    finally:
+        del calls[call["call_id"]]
 
 
 async def main():
-    handlers = {"connect": on_connect, "contract.opened": on_contract, "events": on_events, "core.tool.call": on_call}
+    handlers = {"connect": on_connect, "contract.opened": on_contract, "events": on_events}
+    handlers |= {"core.tool.call": on_call, "core.tool.cancel": on_cancel}
     for name, handler in handlers.items():
         hub.on(name, handler, namespace="/rooms")
     try:

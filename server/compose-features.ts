@@ -139,7 +139,7 @@ export async function composeFeatures(deps: FeatureDeps) {
   const timers = createTimers({ connection, clock, fire, onTrouble, onDeadLetter: deps.onDeadLetter })
   const slots = tools.createTaskSlots({ log, timers, sessionsOfKey: reach.ofKey })
   const dispatch = tools.createDispatch({
-    ...{ log, timers, clock, slots, background, noteCall, eventsOfCall: store.ofCall },
+    ...{ log, timers, clock, slots, background, noteCall, store },
     forTool: reach.forTool,
     tellPeers: (agent_id, cancel) =>
       peers.tell(audienceOf.principal(agent_id), { kind: 'work', agent_id, ...(cancel === undefined ? {} : { cancel }) }),
@@ -209,7 +209,7 @@ export async function composeFeatures(deps: FeatureDeps) {
       },
     }),
     'agent.heartbeat': agents.createHeartbeat({
-      ...{ models: agentModels, sessions, health, illness, clock },
+      ...{ models: agentModels, sessions, health, illness, clock, tellOver: dispatch.tellOver },
       heads: async (id) => Object.fromEntries((await heads(id)).map(({ contract_id, seq, chain }) => [contract_id, { seq, chain }])),
     }),
     'room.join': rooms.createJoinRoom({

@@ -210,6 +210,9 @@ export class HubSession implements Hub {
       this.#whenLive.resolve()
       this.#outbox.wake()
       this.#beat()
+      // What ended while nobody could be told.
+      const calls = this.#tools.underWay()
+      if (calls.length > 0) this.#sayAlive(calls)
       for (const room of this.#rooms.values()) void room.sync.join()
     } else {
       this.#stopBeating?.()
@@ -249,17 +252,22 @@ export class HubSession implements Hub {
     if (this.welcome === undefined) return
     this.#stopBeating = this.#options.clock.after(this.welcome.heartbeat_ms, () => {
       this.#beat()
-      this.#ask('agent.heartbeat', {})
-        .then(({ heads }) => {
-          for (const [contract_id, head] of Object.entries(heads)) {
-            // The word that it was opened may have been lost.
-            this.#feed.onOpened(contract_id)
-            this.#rooms.get(contract_id)?.sync.onHead(head)
-          }
-        })
-        // The next beat comes anyway, and a connection that is gone tells of itself.
-        .catch(() => undefined)
+      this.#sayAlive(this.#tools.underWay())
     })
+  }
+
+  /** The hub tells, by `core.tool.cancel`, which of the calls are over. */
+  #sayAlive(calls: string[]): void {
+    this.#ask('agent.heartbeat', { calls })
+      .then(({ heads }) => {
+        for (const [contract_id, head] of Object.entries(heads)) {
+          // The word that it was opened may have been lost.
+          this.#feed.onOpened(contract_id)
+          this.#rooms.get(contract_id)?.sync.onHead(head)
+        }
+      })
+      // The next beat comes anyway, and a connection that is gone tells of itself.
+      .catch(() => undefined)
   }
 
   async #refreshAuth(): Promise<void> {

@@ -58,7 +58,12 @@ export const frames = {
   },
   'agent.tools.register': { payload: z.object({ tools: z.array(toolSchema) }), ack: z.object({ tools: z.array(z.string()) }) },
   'agent.heartbeat': {
-    payload: z.object({ health: z.string().max(200).exactOptional(), runs: z.array(idSchema).max(1_000).exactOptional() }),
+    payload: z.object({
+      health: z.string().max(200).exactOptional(),
+      runs: z.array(idSchema).max(1_000).exactOptional(),
+      /** The calls that it works on, as many as a room has at most: which of them are over it is told before the answer. */
+      calls: z.array(idSchema).max(200).exactOptional(),
+    }),
     ack: z.object({ heads: z.record(idSchema, z.object({ seq: seqSchema, chain: hashSchema })) }),
   },
   'room.join': {

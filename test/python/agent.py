@@ -36,6 +36,7 @@ class Held:
     def __init__(self):
         self.goes_on = asyncio.Event()
         self.canceled = False
+        self.over = False
 
 
 class Agent:
@@ -82,6 +83,9 @@ class Agent:
             await self.call("agent.tools.register", {"tools": TOOLS})
         for contract_id in self.rooms:
             await self.join(contract_id)
+        under_way = [call_id for call_id, held in self.calls.items() if not held.over]
+        if under_way:  # what ended meanwhile is told before the answer
+            await self.call("agent.heartbeat", {"calls": under_way[:200]})
         say(saw="ready", payload={"session_id": self.session_id})
 
     # Rooms
@@ -136,6 +140,7 @@ class Agent:
             await self.calls[call_id].goes_on.wait()
             if self.calls[call_id].canceled:
                 result = {"status": "canceled"}
+        self.calls[call_id].over = True
         say(saw="result", payload=await self.call("agent.tool.result", {"call_id": call_id, **result}), call_id=call_id)
 
     async def spell(self, call_id, text):

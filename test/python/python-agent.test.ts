@@ -3,8 +3,7 @@ import { expect } from 'chai'
 import type { Push, WireEvent } from '../../shared/protocol/index.ts'
 import { createManualClock } from '../harness/clock.ts'
 import { startHub, type TestHub } from '../harness/hub.ts'
-import { api, type Client, connectAs, openContract, type Person, registerAgent } from '../harness/people.ts'
-import { createHubNetwork } from '../harness/processes/network.ts'
+import { type Client, connectAs, openContract, type Person, registerAgent } from '../harness/people.ts'
 import { readVectors } from '../shared/read-vectors.ts'
 import { type PythonAgent, runVectors, type Sight, startPythonAgent } from './python-agent.ts'
 import { pythonEnvironment } from './python-environment.ts'
@@ -16,7 +15,6 @@ const TOOLS = ['shout', 'spell', 'hold', 'mute']
 
 type Event = Exclude<WireEvent, { type: 'redacted' }> & { data: Record<string, unknown> }
 const ofCall = (call_id: string) => (event: WireEvent) => 'data' in event && 'call_id' in event.data && event.data.call_id === call_id
-const eventsIn = (agent: PythonAgent) => agent.saw.filter(({ saw }) => saw === 'event').map(({ payload }) => payload as Event)
 
 describe('an agent in Python', () => {
   const clock = createManualClock()
@@ -151,44 +149,6 @@ describe('an agent in Python', () => {
       await beat()
       expect((await human.event(contract_id, 'agent.recovered')).seq).to.equal(unhealthy.seq + 1)
     })
-  })
-
-  it('[PY-8] after a cut it has the same session, every missed event once, and finishes the call that it had', async () => {
-    const { contract_id, requester, provider } = await openContract(hub)
-    const network = await createHubNetwork(hub.url)
-    closers.push(() => network.close())
-    const agent = start(provider, network.url)
-    await agent.ask('connect')
-    const { payload: first } = await agent.sight('ready')
-    await agent.ask('join', { contract_id })
-    const human = await connectAs(hub, requester)
-    await human.must('room.join', { contract_id })
-    const post = (body: string) => human.must('message.post', { contract_id, key: body, body })
-    const { call_id } = await human.must('tool.call', { contract_id, key: 'long', tool: 'hold', input: { text: 'so far' } })
-    await human.next('chunk')
-    const before = await post('before the cut')
-    await agent.sight('event', ({ payload }) => (payload as Event).seq === before.seq)
-
-    network.cut()
-    await agent.sight('gone')
-    for (let index = 0; index < 100; index++) await post(`missed ${index}`)
-    network.mend()
-    const again = await agent.sight('ready', (sight) => sight !== agent.saw.find(({ saw }) => saw === 'ready'))
-    expect(again.payload).to.deep.equal(first)
-    await agent.ask('go on', { call_id })
-    expect(await human.event(contract_id, 'call.succeeded', ofCall(call_id))).to.have.nested.property('data.output.text', 'SO FAR')
-    const last = await post('after the cut')
-    await agent.sight('event', ({ payload }) => (payload as Event).seq === last.seq)
-
-    const { body } = await api<{ events: Event[] }>(hub, 'GET', `/contracts/${contract_id}/events?limit=500`, {
-      bearer: hub.operator_token,
-    })
-    expect(eventsIn(agent)).to.deep.equal(body.events.slice(1)) // it joined after contract.opened
-    expect(agent.saw.filter(({ saw, holds }) => saw === 'event' && holds !== true)).to.deep.equal([])
-    expect(agent.saw.filter(({ saw }) => saw === 'repeated' || saw === 'reset')).to.deep.equal([])
-    expect(body.events.filter(ofCall(call_id)).map(({ type }) => type)).to.deep.equal(['call.requested', 'call.started', 'call.succeeded'])
-    human.close()
-    expect(await agent.stop()).to.equal(0)
   })
 
   it('[PY-9] a reader who may not see a note holds its stub, and the chain over all holds', async () => {

@@ -15,6 +15,7 @@ type CallPush = Push<'core.tool.call'>
 /** Results that are kept whole, to be sent again; ids are kept longer, so that nothing runs twice. */
 const KEPT_RESULTS = 100
 const KEPT_IDS = 10_000
+const MOST_NAMED = 200
 const DEADLINE_GRACE_MS = 1_000
 /** What the hub takes of an error's message. */
 const MESSAGE_UNITS = 10_000
@@ -77,6 +78,16 @@ export class ToolRunner {
       // It was made by `#answer` of an earlier process.
       if (frame === 'agent.tool.result') this.#remember(contract_id, payload as unknown as Result)
     }
+  }
+
+  /** Calls that wait for an answer of this process: as many as one beat may name, and with the next beat others. */
+  underWay(): string[] {
+    const named = [...this.#running].filter(([, { signal }]) => !signal.aborted).slice(0, MOST_NAMED)
+    for (const [call_id, controller] of named) {
+      this.#running.delete(call_id)
+      this.#running.set(call_id, controller)
+    }
+    return named.map(([call_id]) => call_id)
   }
 
   onCall(call: CallPush, ack: () => void): void {

@@ -14,14 +14,24 @@ export interface HeartbeatDeps {
   health: Health
   illness: Illness
   clock: Clock
+  /** Tells the session which of the calls that it works on are over. */
+  tellOver(live: AgentSession, call_ids: readonly string[]): Promise<void>
   heads(agent_id: string): Promise<FrameAck<'agent.heartbeat'>['heads']>
 }
 
 /**
- * A sign of life; the answer says where the agent's rooms stand, so that it notices what it missed. It never revives what ended. Of those that
- * come faster than the store takes them, the ones that wait are noted as one.
+ * A sign of life; the answer says where the agent's rooms stand, and which of the calls that it names are over, so that it notices what it
+ * missed. It never revives what ended. Of those that come faster than the store takes them, the ones that wait are noted as one.
  */
-export function createHeartbeat({ models, sessions, health, illness, clock, heads }: HeartbeatDeps): SessionCommand<'agent.heartbeat'> {
+export function createHeartbeat({
+  models,
+  sessions,
+  health,
+  illness,
+  clock,
+  tellOver,
+  heads,
+}: HeartbeatDeps): SessionCommand<'agent.heartbeat'> {
   const note = createSharedReads({ nameOf: ({ session_id }: AgentSession) => session_id, read: noteBeat })
 
   async function noteBeat({ agent_id, session_id }: AgentSession): Promise<void> {
@@ -35,11 +45,13 @@ export function createHeartbeat({ models, sessions, health, illness, clock, head
   return {
     kind: 'session',
     type: 'agent.heartbeat',
-    async handle(session) {
+    async handle(session, { calls = [] }) {
       const live = sessions.on(session)
       if (live === undefined) throw new ParleyError('HELLO_REQUIRED')
       health.beat(live)
       await note(live)
+      // Before the answer: what it does not hear of by then goes on.
+      if (calls.length > 0 && hasScope(session.principal, 'tools')) await tellOver(live, calls)
       const answer = { heads: hasScope(session.principal, 'rooms:read') ? await heads(live.agent_id) : {} }
       return { ack: () => answer }
     },

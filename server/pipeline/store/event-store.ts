@@ -36,6 +36,9 @@ export interface EventDocument {
   dead_letter?: { at: Date; attempts: number; error: string }
 }
 
+/** That something happened to a call, and not what. */
+export type CallMark = Required<Pick<EventDocument, 'stream' | 'type' | 'call_id'>>
+
 /** An event in memory. */
 export interface StoredEvent {
   /** Read from the text when it is first asked for: most readers want the text. */
@@ -203,7 +206,16 @@ export function createEventStore(connection: Connection) {
     return documents.map(toStored)
   }
 
-  return { collection, insert, read, readDocuments, readNext, digestsById, byKey, head, headsById, streamsOf, streamOfCall, ofCall }
+  /** What happened to calls, in one read, without what they were given and gave. */
+  async function marksOfCalls(call_ids: string[]): Promise<CallMark[]> {
+    const projection = { _id: 0, stream: 1, type: 1, call_id: 1 }
+    return collection.find<CallMark>({ call_id: { $in: call_ids } }, { ...majority, projection }).toArray()
+  }
+
+  return {
+    ...{ collection, insert, read, readDocuments, readNext, digestsById, byKey, head, headsById, streamsOf },
+    ...{ streamOfCall, ofCall, marksOfCalls },
+  }
 }
 
 export type EventStore = ReturnType<typeof createEventStore>

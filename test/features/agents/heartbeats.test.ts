@@ -38,6 +38,7 @@ describe('agents: heartbeats', () => {
       health: { watch: () => {}, beat: () => {}, forget: () => {}, close: () => {} },
       // The cast holds: the session was never ill.
       illness: {} as never,
+      tellOver: async () => {},
       heads: async (id) => Object.fromEntries((await heads(id)).map(({ contract_id, seq, chain }) => [contract_id, { seq, chain }])),
     })
     const answers = await Promise.all(Array.from({ length: 40 }, () => beat.handle(session, {})))

@@ -13,8 +13,12 @@ export const callEnds = [
 
 const isEnd: ReadonlySet<string> = new Set(callEnds)
 
-export function isCallEnd({ type }: RecordedEvent): boolean {
+export function isEndType(type: string): boolean {
   return isEnd.has(type)
+}
+
+export function isCallEnd({ type }: RecordedEvent): boolean {
+  return isEndType(type)
 }
 
 /** The call that the event ended. */

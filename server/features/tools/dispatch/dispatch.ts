@@ -10,6 +10,7 @@ import type { Log } from '../../../pipeline/log/log.ts'
 import { streamOf } from '../../../pipeline/log/record.ts'
 import type { Session } from '../../../pipeline/session.ts'
 import type { EventStore } from '../../../pipeline/store/event-store.ts'
+import { createNamedCalls } from './named-calls.ts'
 import { createSentCalls } from './sent-calls.ts'
 import type { TaskSlots } from './task-slots.ts'
 
@@ -34,7 +35,7 @@ export interface DispatchDeps {
   background: Background
   /** The call goes to its agent from here. */
   noteCall(call_id: string, contract_id: string): void
-  eventsOfCall: EventStore['ofCall']
+  store: Pick<EventStore, 'ofCall' | 'marksOfCalls'>
 }
 
 interface Sending {
@@ -49,9 +50,10 @@ type Sent = 'here' | 'not here' | 'not now'
 
 /** Brings calls and cancels to the agent, whichever node it is on. At least once: the agent drops a call that it has. */
 export function createDispatch(deps: DispatchDeps) {
-  const { log, timers, clock, slots, forTool, sessionsOf, start, tellPeers, background, noteCall, eventsOfCall } = deps
+  const { log, timers, clock, slots, forTool, sessionsOf, start, tellPeers, background, noteCall, store } = deps
   const isHere = (agent_id: string, session_id: string) => sessionsOf(agent_id).some((live) => live.session_id === session_id)
-  const sentCalls = createSentCalls({ log, eventsOfCall, isHere, tellCancel: tellCancelHere })
+  const sentCalls = createSentCalls({ log, eventsOfCall: store.ofCall, isHere, tellCancel: tellCancelHere })
+  const tellOver = createNamedCalls({ log, marksOfCalls: store.marksOfCalls, tellCancel: tellCancelHere })
   /** Calls that were sent and not yet acknowledged, so that a sweep does not send them again and again. */
   const asked = new Set<string>()
 
@@ -171,7 +173,17 @@ export function createDispatch(deps: DispatchDeps) {
     tellCancelHere(agent_id, call, reason)
   }
 
-  return { sendAnywhere, sendWaiting, sendOpenCalls, sendOpenCallsAnywhere, sweep, tellCancel, tellCancelHere, over: sentCalls.over }
+  return {
+    sendAnywhere,
+    sendWaiting,
+    sendOpenCalls,
+    sendOpenCallsAnywhere,
+    sweep,
+    tellCancel,
+    tellCancelHere,
+    tellOver,
+    over: sentCalls.over,
+  }
 }
 
 export type Dispatch = ReturnType<typeof createDispatch>
