@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { memoryStorage, RefusedError } from '../../../client/sdk/index.ts'
-import { bodies, type World, world } from './sdk-world.ts'
+import { ACK_TIMEOUT_MS, bodies, type World, world } from './sdk-world.ts'
 
 describe('the outbox of the sdk', () => {
   let w: World
@@ -29,13 +29,13 @@ describe('the outbox of the sdk', () => {
 
   for (const fault of [{ lose: 'ack' }, { lose: 'frame' }, { cut: 'before' }, { cut: 'after' }] as const) {
     it(`[SDK-1] after ${JSON.stringify(fault)} it goes again with the same key and payload, and is recorded once`, async () => {
-      const { sdk } = await w.join()
+      const { sdk } = await w.join({ ack_timeout_ms: ACK_TIMEOUT_MS })
       const room = await sdk.room(contract_id)
       w.hub.next('message.post', fault)
       const { seq } = await room.post('hello', { key: 'k-1' })
-      const [first, second, ...more] = w.hub.payloads('message.post')
-      expect(second).to.deep.equal(first)
-      expect(more).to.deep.equal([])
+      const [first, ...again] = w.hub.payloads('message.post')
+      expect(again.length).to.be.at.least(1)
+      expect(again).to.deep.equal(again.map(() => first))
       expect({ seq, recorded: recorded() }).to.deep.equal({ seq: 2, recorded: ['hello'] })
     })
   }
@@ -74,7 +74,7 @@ describe('the outbox of the sdk', () => {
   })
 
   it('[SDK-3] within a room frames are recorded in the order given, whatever is refused or lost on the way', async () => {
-    const { sdk } = await w.join()
+    const { sdk } = await w.join({ ack_timeout_ms: ACK_TIMEOUT_MS })
     const room = await sdk.room(contract_id)
     const later = { refuse: 'OVERLOADED' } as const
     w.hub.next('message.post', later, { lose: 'ack' }, { cut: 'before' }, later, { refuse: 'UNAVAILABLE' }, { cut: 'after' }, later)
@@ -133,7 +133,7 @@ describe('the outbox of the sdk', () => {
 
   it('[SDK-5] two tabs that share a storage record each entry once', async () => {
     const storage = memoryStorage()
-    const first = await w.join({ storage })
+    const first = await w.join({ storage, ack_timeout_ms: ACK_TIMEOUT_MS })
     w.hub.next('message.post', { lose: 'frame' })
     const arrival = w.hub.arrival('message.post')
     const posted = (await first.sdk.room(contract_id)).post('from the first tab')

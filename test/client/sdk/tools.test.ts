@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { z } from 'zod'
 import type { ToolCall } from '../../../client/sdk/index.ts'
-import { take, untilLive, untilRoom, type World, world } from './sdk-world.ts'
+import { ACK_TIMEOUT_MS, take, untilLive, untilRoom, type World, world } from './sdk-world.ts'
 
 describe('tools of the sdk', () => {
   let w: World
@@ -86,7 +86,7 @@ describe('tools of the sdk', () => {
   })
 
   it('[SDK-22] what a tool yields is streamed in order, and the result comes behind all of it', async () => {
-    const { sdk } = await w.join()
+    const { sdk } = await w.join({ ack_timeout_ms: ACK_TIMEOUT_MS })
     const words = Array.from({ length: 200 }, (_, index) => `word ${index} `)
     sdk.tool({
       ...search,
