@@ -52,8 +52,11 @@ describe('console: your account', () => {
     await page.getByRole('status').getByText('You are signed out everywhere else.').waitFor()
     expect((await world.hub.get('/me', ada.bearer)).status).to.equal(401)
     await page.locator('.item').filter({ hasText: 'This browser' }).waitFor()
-    expect(await page.locator('.item').count()).to.equal(1)
-    expect(await page.getByRole('button', { name: 'Sign out everywhere else…' }).count()).to.equal(0)
+    await until(
+      () => page.locator('.item').count(),
+      (count) => count === 1,
+    )
+    await page.getByRole('button', { name: 'Sign out everywhere else…' }).waitFor({ state: 'detached' })
   })
 
   it('[CON-29] one changes the password, is told what is wrong with it, and stays signed in', async () => {

@@ -38,6 +38,8 @@ export interface Watched {
 
 export async function openPage(browser: Browser, options: BrowserContextOptions = {}): Promise<Watched> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: 'en-GB', ...options })
+  // Half of what mocha gives a test: a busy machine may take a while to draw a page.
+  context.setDefaultTimeout(60_000)
   return watch(context, await context.newPage())
 }
 
@@ -98,7 +100,7 @@ export function seqsOn(page: Page): Promise<number[]> {
 }
 
 /** Waits until `look` says so, and shows what it saw when it never does. */
-export async function until<T>(look: () => Promise<T>, isRight: (seen: T) => boolean, patience_ms = 30_000): Promise<T> {
+export async function until<T>(look: () => Promise<T>, isRight: (seen: T) => boolean, patience_ms = 60_000): Promise<T> {
   const end = Date.now() + patience_ms
   for (;;) {
     const seen = await look()

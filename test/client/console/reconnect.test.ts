@@ -61,7 +61,7 @@ describe('console: a hub that goes and comes back', function () {
     const other = await speaker(hub, ada, contract_id)
     for (let at = 1; at <= 30; at += 1) await other.say(`Missed ${at}`)
     await page.evaluate(() => dispatchEvent(new Event('online')))
-    await page.locator('article', { hasText: 'Written while it was gone' }).waitFor({ timeout: 40_000 })
+    await page.locator('article', { hasText: 'Written while it was gone' }).waitFor()
     await page.locator('.strip-fine').waitFor({ state: 'attached' })
     await page.locator('.presence .is-here').first().waitFor()
     expect(await page.locator('.floor').textContent()).not.to.contain('No news')

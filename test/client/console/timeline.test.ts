@@ -61,7 +61,12 @@ describe('console: a long timeline', () => {
     expect(await until(gap, (px) => px <= 1)).to.be.at.most(1)
 
     await scroller.hover()
+    // A wheel's way is drawn: where the reader is stands only at its end.
+    const ended = await scroller.evaluateHandle((element) => {
+      return { end: new Promise((resolve) => element.addEventListener('scrollend', resolve, { once: true })) }
+    })
     await page.mouse.wheel(0, -700)
+    await ended.evaluate(({ end }) => end.then(() => undefined))
     await page.getByRole('button', { name: 'Newest' }).waitFor()
     const before = await place()
     await ada.say('News one')

@@ -64,6 +64,8 @@ describe('console: a hub that asks for a pause', () => {
       async () => asked.length,
       (count) => count >= 2,
     )
+    // The answer is on its way: time goes on once it has come.
+    await note.waitFor()
     await page.clock.fastForward(21_000)
     await page.locator('.item', { hasText: 'Scribe' }).waitFor()
     await note.waitFor({ state: 'detached' })
