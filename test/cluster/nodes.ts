@@ -6,6 +6,7 @@ import { startHub, type TestHub, type TestHubOptions } from '../harness/hub.ts'
 import { api, type Client, connectAs, openContract, type Person } from '../harness/people.ts'
 import { type HubProcess, startHubProcess } from '../harness/processes/hub-process.ts'
 import { type RedisServer, startRedis } from '../harness/processes/redis.ts'
+import { advanceUntil } from '../scenarios/stage.ts'
 
 export const shout = {
   name: 'shout',
@@ -154,23 +155,21 @@ export function startNodeProcess({ hubs: [like], redis }: Pick<Nodes, 'hubs' | '
   return startHubProcess({ data_dir: like.data_dir, port, env: { MONGODB_URI: uri, REDIS_URL: redis.url } })
 }
 
-const MOST_STEPS = 400
-
 /**
  * Moves the clock in steps until it holds, and lets the hubs do their work between two of them: a clock that runs ahead of it would
  * end credentials and leases that nobody could renew in time.
  */
-export async function stepUntil(
+export function stepUntil(
   { clock, hubs }: { clock: ManualClock; hubs: readonly TestHub[] },
   what: string,
   holds: () => boolean | Promise<boolean>,
   step_ms = 1_000,
 ): Promise<void> {
-  for (let steps = 0; !(await holds()); steps++) {
-    if (steps >= MOST_STEPS) throw new Error(`waited in vain until ${what}`)
-    clock.advance(step_ms)
+  const look = async () => {
     await Promise.all(hubs.map((hub) => hub.get('/health')))
+    return holds()
   }
+  return advanceUntil(clock, what, look, step_ms)
 }
 
 /** The same for something that is waited for by itself. */

@@ -36,7 +36,7 @@ export interface Scene {
 
 const PARTS = 20
 const POSTERS = 4
-const PATIENCE_MS = 40_000
+const PATIENCE_MS = 60_000
 
 /**
  * Four raw clients that post into both rooms and resume after each cut, one that posts by the sdk, one that reads by the sdk; in the first

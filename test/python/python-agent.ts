@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
 // Shorter than a test may take, so that a wait in vain says what it waited for.
-const PATIENCE_MS = 15_000
+const PATIENCE_MS = 45_000
 // -B: nothing is written beside the sources.
 const program = (name: string) => fileURLToPath(new URL(name, import.meta.url))
 

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
+import { freePort } from '../harness/processes/hub-process.ts'
 import { type Program, runProgram } from './run-program.ts'
 import { forgetFolders, temporaryFolder } from './temporary-folder.ts'
 
@@ -201,14 +202,6 @@ interface Started {
   program: Program
   dataDir: string
   port: number
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const { port } = server.address() as AddressInfo // it listens on TCP
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 /** Which of the processes that noted their ids still live. */

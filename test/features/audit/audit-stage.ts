@@ -9,6 +9,7 @@ import { canonicalJson } from '../../../shared/rules/canonical-json.ts'
 import { createManualClock } from '../../harness/clock.ts'
 import { startHub, testDatabase } from '../../harness/hub.ts'
 import { api, registerAgent } from '../../harness/people.ts'
+import { until } from '../../scenarios/stage.ts'
 import { settledTrail } from './read-trail.ts'
 
 export const MINUTE_MS = 60_000
@@ -49,7 +50,7 @@ export async function setStage() {
   for (const name of names) await registerAgent(hub(), name)
   await settledTrail(like, (trail) => trail.filter(({ type }) => type === 'agent.registered').length >= names.length)
   clock.advance(MINUTE_MS)
-  await until(async () => (await checkpoints.countDocuments({ stream: 'audit:1' })) > 0)
+  await until('the trail is signed', async () => (await checkpoints.countDocuments({ stream: 'audit:1' })) > 0)
   const verify = async () => (await api<Verdict>(hub(), 'GET', '/audit/verify', { bearer: hub().operator_token })).body
 
   return {
@@ -65,13 +66,6 @@ export async function setStage() {
       await connection.close()
       await rm(data_dir, { recursive: true, force: true })
     },
-  }
-}
-
-export async function until(isSo: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; !(await isSo()); tries++) {
-    if (tries > 400) throw new Error('waited in vain')
-    await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }
 

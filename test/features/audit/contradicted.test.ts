@@ -1,6 +1,8 @@
 import { expect } from 'chai'
 import { api, registerAgent } from '../../harness/people.ts'
-import { type AuditStage, MINUTE_MS, makeAnew, setStage, until } from './audit-stage.ts'
+import { until } from '../../scenarios/stage.ts'
+import { type AuditStage, MINUTE_MS, makeAnew, setStage } from './audit-stage.ts'
+import { settledTrail } from './read-trail.ts'
 
 const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
@@ -25,8 +27,9 @@ describe('the audit trail: a log that contradicts its checkpoints', () => {
       const goOn = async (names: readonly string[]) => {
         const before = (await rows()).length
         for (const name of names) await registerAgent(stage.hub(), name)
+        await settledTrail(stage.hub(), (trail) => names.every((name) => trail.some(({ data }) => data.metadata['name'] === name)))
         clock.advance(MINUTE_MS)
-        await until(async () => (await rows()).length > before)
+        await until('it is one more', async () => (await rows()).length > before)
       }
       try {
         clock.jump(DAY_MS - (clock.now() % DAY_MS))
@@ -39,7 +42,7 @@ describe('the audit trail: a log that contradicts its checkpoints', () => {
         expect(await told()).to.deep.equal([])
         // Past the place that was signed last, also from where the end was cut off.
         await goOn(['Jon', 'Kim', 'Lea', 'Max', 'Nia', 'Oda', 'Pia', 'Quin', 'Ria', 'Sam', 'Tom', 'Una'])
-        await until(async () => (await told()).length > 0)
+        await until('it is told', async () => (await told()).length > 0)
         const [alert] = await told()
         expect(alert).to.deep.include({ severity: 'security', subject: { type: 'log', id: 'audit:1' } })
         expect(alert).to.have.nested.include({ 'metadata.seq': honest.at(-1)?.seq, 'metadata.fault': 'checkpoint_differs' })
@@ -50,7 +53,7 @@ describe('the audit trail: a log that contradicts its checkpoints', () => {
         expect(fault).to.equal('checkpoint_differs')
         clock.jump(26 * HOUR_MS)
         clock.advance(HOUR_MS)
-        await until(async () => ((await sweeps.findOne({}))?.['next_at'] ?? 0) > clock.now())
+        await until('the sweep is over', async () => ((await sweeps.findOne({}))?.['next_at'] ?? 0) > clock.now())
         const left = await rows()
         expect(left.length, 'thinned').to.be.lessThan(young)
         expect(left).to.deep.include(honest.at(-1))

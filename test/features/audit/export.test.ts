@@ -8,8 +8,9 @@ import { expect } from 'chai'
 import { verifyExport } from '../../../scripts/lib/verify/verify-export.ts'
 import type { CheckpointKey } from '../../../shared/protocol/index.ts'
 import { api, signUp } from '../../harness/people.ts'
+import { advanceUntil } from '../../scenarios/stage.ts'
 import { runProgram } from '../../scripts/run-program.ts'
-import { type AuditStage, MINUTE_MS, rowOf, setStage, until } from './audit-stage.ts'
+import { type AuditStage, MINUTE_MS, rowOf, setStage } from './audit-stage.ts'
 import { settledTrail } from './read-trail.ts'
 
 const project = fileURLToPath(new URL('../../..', import.meta.url))
@@ -152,11 +153,11 @@ describe('the audit trail: export', () => {
     it('[AUDIT-30] an export that nobody takes is given up after a minute', async () => {
       const { socket, rest } = await beginExport('audit:2', stage.hub().operator_token)
       // A paused reader sees the end of its connection when it writes.
-      await until(async () => {
-        stage.clock.advance(MINUTE_MS)
+      const isCut = () => {
         if (!socket.closed) socket.write('\r\n')
         return socket.closed
-      })
+      }
+      await advanceUntil(stage.clock, 'it is given up', isCut, MINUTE_MS)
       expect((await rest()).isWhole).to.equal(false)
     })
   })

@@ -3,6 +3,8 @@ import mongoose from 'mongoose'
 import type { AuditData, AuditType } from '../../../shared/protocol/index.ts'
 import type { TestHub } from '../../harness/hub.ts'
 
+const PATIENCE_MS = 45_000
+
 export interface TrailEvent {
   seq: number
   type: AuditType
@@ -39,10 +41,10 @@ export async function settledTrail(
   hub: Pick<TestHub, 'mongodb_uri' | 'database_name'>,
   isThere: (events: TrailEvent[]) => boolean,
 ): Promise<TrailEvent[]> {
-  for (let tries = 0; ; tries++) {
+  for (const until = performance.now() + PATIENCE_MS; ; ) {
     const { events } = await readTrail(hub)
     if (isThere(events)) return events
-    if (tries > 200) throw new Error(`not in the trail: ${JSON.stringify(events.map(({ type }) => type))}`)
+    if (performance.now() > until) throw new Error(`not in the trail: ${JSON.stringify(events.map(({ type }) => type))}`)
     await new Promise((resolve) => setTimeout(resolve, 25))
   }
 }

@@ -4,7 +4,8 @@ import { type Transcript, verifyTranscript } from '../../../scripts/lib/verify/v
 import type { Checkpoint, CheckpointKey, WireEvent } from '../../../shared/protocol/index.ts'
 import { canonicalJson } from '../../../shared/rules/canonical-json.ts'
 import { api, connectAs, openContract } from '../../harness/people.ts'
-import { type AuditStage, MINUTE_MS, setStage, until } from './audit-stage.ts'
+import { until } from '../../scenarios/stage.ts'
+import { type AuditStage, MINUTE_MS, setStage } from './audit-stage.ts'
 
 const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
@@ -25,7 +26,7 @@ describe('the audit trail: checkpoints grow old', () => {
       clock.jump(wait_ms)
       const { seq } = await agent.must('message.post', { contract_id, key, body: key })
       clock.advance(MINUTE_MS)
-      await until(async () => (await signed()).some((one) => one.seq === seq))
+      await until('it is signed', async () => (await signed()).some((one) => one.seq === seq))
     }
     agent.close()
   })
@@ -39,7 +40,7 @@ describe('the audit trail: checkpoints grow old', () => {
   async function grow(ms: number, left: number): Promise<void> {
     stage.clock.jump(ms)
     stage.clock.advance(HOUR_MS)
-    await until(async () => (await signed()).length <= left)
+    await until('they are thinned', async () => (await signed()).length <= left)
   }
 
   it('[AUDIT-32] all of a day stay, then the last of each hour, then of each day; the newest always', async () => {
@@ -82,7 +83,7 @@ describe('the audit trail: checkpoints grow old', () => {
     // Another of the same hour, behind it.
     await openContract(stage.hub())
     stage.clock.advance(MINUTE_MS)
-    await until(async () => (await trail()).length > before.length)
+    await until('the trail went on', async () => (await trail()).length > before.length)
     await grow(31 * DAY_MS, 2)
     expect(await trail()).to.include(last.seq)
     expect(await read('/audit/verify')).to.include({ ok: true })

@@ -9,8 +9,8 @@ import { emptyRoom } from '../../../shared/rules/evolve.ts'
 import { createManualClock, type ManualClock } from '../../harness/clock.ts'
 import { startHub, type TestHub } from '../../harness/hub.ts'
 import { api, type Client, connectAgent, connectAs, openContract, type Person, registerAgent, signUp } from '../../harness/people.ts'
-import { advanceUntil } from '../../scenarios/stage.ts'
-import { MINUTE_MS, until } from './audit-stage.ts'
+import { advanceUntil, until } from '../../scenarios/stage.ts'
+import { MINUTE_MS } from './audit-stage.ts'
 import { readTrail, settledTrail } from './read-trail.ts'
 
 /** What no part of the product that is there yet can bring about, and the part that will. Each row goes when its part comes. */
@@ -100,7 +100,7 @@ describe('the audit trail: every type', function () {
     const connection = await mongoose.createConnection(hub.mongodb_uri, { dbName: hub.database_name }).asPromise()
     const stream = `contract:${contract_id}`
     clock.advance(MINUTE_MS)
-    await until(async () => (await connection.collection('checkpoints').countDocuments({ stream })) > 0)
+    await until('it is signed', async () => (await connection.collection('checkpoints').countDocuments({ stream })) > 0)
     await connection.collection('events').updateOne({ stream }, { $set: { chain: 'f'.repeat(64) } })
     await connection.close()
     await ask('PUT', `/contracts/${contract_id}/permissions`, { body: { can_access_web: true }, bearer: requester.bearer })

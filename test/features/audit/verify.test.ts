@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { api, connectAs, openContract, signUp } from '../../harness/people.ts'
-import { type AuditStage, edit, MINUTE_MS, makeAnew, rowOf, setStage, swap, until } from './audit-stage.ts'
+import { until } from '../../scenarios/stage.ts'
+import { type AuditStage, edit, MINUTE_MS, makeAnew, rowOf, setStage, swap } from './audit-stage.ts'
 
 interface Tampering {
   /** Undefined: where the checkpoint is. */
@@ -101,7 +102,7 @@ describe('the audit trail: verify', () => {
       for (const key of ['a', 'b', 'c']) await human.must('message.post', { contract_id, key, body: key })
       human.close()
       stage.clock.advance(MINUTE_MS)
-      await until(async () => (await stage.checkpoints.countDocuments({ stream: `contract:${contract_id}` })) > 0)
+      await until('the room is signed', async () => (await stage.checkpoints.countDocuments({ stream: `contract:${contract_id}` })) > 0)
       const read = (path: string, { bearer } = requester) =>
         api<never>(stage.hub(), 'GET', `/contracts/${contract_id}/log/${path}`, { bearer })
       expect((await read('verify')).body).to.include({ ok: true, head: 4, checkpoint: 4 })

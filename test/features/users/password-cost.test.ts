@@ -23,10 +23,16 @@ describe('what a password costs', () => {
       return { ms: performance.now() - began, answer: { status, ...body, correlation_id: '' } }
     }
     const [known, unknown] = [await refused(email), await refused(hub.newEmail())]
+    // The least of several says what it costs: any one of them may have waited for the machine.
+    const least = { known: known.ms, unknown: unknown.ms }
+    for (let again = 0; again < 2; again++) {
+      least.known = Math.min(least.known, (await refused(email)).ms)
+      least.unknown = Math.min(least.unknown, (await refused(hub.newEmail())).ms)
+    }
     expect(known.answer).to.include({ status: 401, code: 'UNAUTHENTICATED' })
     expect(unknown.answer).to.deep.equal(known.answer)
-    // Without the comparison it would be a hundredth. The bound is wide, for the machine may be busy.
-    expect(unknown.ms).to.be.greaterThan(known.ms / 8)
+    // Without the comparison it would be a hundredth.
+    expect(least.unknown).to.be.greaterThan(least.known / 8)
     const withoutPassword = await refused('operator@parley.invalid', '')
     expect(withoutPassword.answer).to.deep.equal(known.answer)
   })

@@ -15,7 +15,7 @@ export async function killDatabase(data_dir: string): Promise<void> {
   process.kill(await databasePid(data_dir), 'SIGKILL')
 }
 
-const PATIENCE_MS = 20_000
+const PATIENCE_MS = 60_000
 
 /** Waits until no event waits for a reactor and no timer is left: what was owed before a kill has been paid after it. */
 export async function nothingIsOwed(data_dir: string): Promise<void> {

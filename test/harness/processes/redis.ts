@@ -20,7 +20,7 @@ export interface RedisServer {
   stop(): Promise<void>
 }
 
-const PATIENCE_MS = 10_000
+const PATIENCE_MS = 45_000
 
 /** A Redis of its own on a free loopback port, without persistence. Where there is no redis-server, the test fails. */
 export async function startRedis({ isUp = true } = {}): Promise<RedisServer> {

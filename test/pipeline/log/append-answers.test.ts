@@ -3,7 +3,7 @@ import type { Log } from '../../../server/pipeline/log/log.ts'
 import { createVerifyStream } from '../../../server/pipeline/store/verify-stream.ts'
 import { ParleyError } from '../../../shared/protocol/index.ts'
 import { emptyRoom, evolve } from '../../../shared/rules/evolve.ts'
-import { until } from '../../features/audit/audit-stage.ts'
+import { until } from '../../scenarios/stage.ts'
 import { bodiesOf, expectWhole, faults, outcomeOf, person, rigSnapshots, say, sayAll, useRig } from './log-rig.ts'
 
 /** What a frame is answered: by its key, by a room that is fresh, and alone when it or its room is broken. */
@@ -226,7 +226,7 @@ describe('the answers of the append', () => {
     )
     await log.flush()
     const snapshots = rig.connection.collection<{ _id: string; shape: number }>('snapshots')
-    await until(async () => (await snapshots.countDocuments({ stream })) > 0)
+    await until('it is kept', async () => (await snapshots.countDocuments({ stream })) > 0)
     await snapshots.updateMany({ stream }, { $set: { shape: 4 }, $unset: { seal: '' } })
     const afters: number[] = []
     const read: typeof rig.plain.read = (id, range) => {
@@ -236,7 +236,7 @@ describe('the answers of the append', () => {
     const store = { ...rig.plain, read }
     const { room } = await rig.createLog({ store }).open(stream)
     expect(afters).to.include(0)
-    await until(async () => (await snapshots.countDocuments({ stream, shape: { $gt: 4 } })) > 0)
+    await until('a newer one is kept', async () => (await snapshots.countDocuments({ stream, shape: { $gt: 4 } })) > 0)
     afters.length = 0
     expect((await rig.createLog({ store }).open(stream)).room).to.deep.equal(room)
     expect(afters).to.not.include(0)

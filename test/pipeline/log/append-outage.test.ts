@@ -8,6 +8,8 @@ import { createRandom, seedOf } from '../../harness/random.ts'
 import { type Cut, createDatabaseProxy, type DatabaseProxy } from './database-proxy.ts'
 import { bodiesOf, createRig, outcomeOf, type Rig, say } from './log-rig.ts'
 
+const PATIENCE_MS = 45_000
+
 /** The append over a wire that is cut, silent or gone. */
 describe('the append without its database', () => {
   let proxy: DatabaseProxy
@@ -46,7 +48,8 @@ describe('the append without its database', () => {
       const done = await Promise.all(keys.map((key, n) => outcomeOf(say(log, n % 2 === 0 ? warm : cold, { key }))))
       const took_ms = performance.now() - began
       expect(done).to.deep.equal(keys.map((_, n) => (n < 50 ? 'UNAVAILABLE' : 'OVERLOADED')))
-      expect(took_ms).to.be.within(1_400, 4_000)
+      // Far below what the driver would wait for its socket.
+      expect(took_ms).to.be.within(1_400, 15_000)
       expect(log.waiting()).to.equal(0)
       // Nobody waits for these any more, so the queue does not grow while the database is away.
       for (let round = 0; round < 3; round++) {
@@ -125,16 +128,15 @@ describe('the append without its database', () => {
   }
 
   async function untilAnswered(ask: () => ReturnType<typeof say>): Promise<{ seq: number; chain: string }> {
-    for (let tries = 0; tries < 200; tries++) {
+    for (const until = performance.now() + PATIENCE_MS; ; ) {
       try {
         return (await ask()).stored.event
       } catch (error) {
         const code = error instanceof Error && 'code' in error ? error.code : error
-        if (code !== 'UNAVAILABLE' && code !== 'OVERLOADED') throw error
+        if ((code !== 'UNAVAILABLE' && code !== 'OVERLOADED') || performance.now() > until) throw error
         // The pause of a client, not a wait for something.
         await new Promise((resolve) => setTimeout(resolve, 50))
       }
     }
-    throw new Error('no answer in 200 tries')
   }
 })

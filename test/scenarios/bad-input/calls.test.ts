@@ -176,7 +176,8 @@ describe('bad input: agents and calls', () => {
       await agent.must('agent.tools.register', { tools: [shout, { ...shout, name: 'slow', input_schema: schema }] })
       const before = performance.now()
       const { call_id, seq } = await human.must('tool.call', { contract_id, key: randomUUID(), tool: 'slow', input })
-      expect(performance.now() - before).to.be.below(1_500)
+      // A check is given up after a quarter of a second; unbounded, the quickest of these takes half a minute.
+      expect(performance.now() - before).to.be.below(8_000)
       const event = (await stage.log()).at(seq - 1)
       expect(event?.data['call_id']).to.equal(call_id)
       expect((event?.data['error'] as { code: string } | undefined)?.code).to.equal(code)
