@@ -5,7 +5,7 @@ import { expect } from 'chai'
 import mongoose from 'mongoose'
 import { startHub, type TestHub } from '../../harness/hub.ts'
 import { api, openContract, type Person, registerAgent, signUp } from '../../harness/people.ts'
-import { until } from '../audit/audit-stage.ts'
+import { until } from '../../scenarios/stage.ts'
 
 interface Slow {
   asked: { method: string; path: string; body: object; by: Person }
@@ -46,7 +46,7 @@ describe('requests that are late', () => {
       (await connection.collection('rate_limits').findOne({ key: new RegExp(`^write:.*${by.id}`) }))?.['points'] ?? 0
     const before = await count()
     sent.write(text.slice(0, -1))
-    await until(async () => (await count()) > before)
+    await until('it is counted', async () => (await count()) > before)
     return async () => {
       sent.end(text.slice(-1))
       const [response] = await answered
