@@ -200,7 +200,7 @@ export async function composeFeatures(deps: FeatureDeps) {
       onLost: (agent_id, session_id) => tools.afterLoss({ timers, dispatch, log, clock, limits }, { agent_id, session_id }),
     }),
     'agent.tools.register': tools.createRegisterTools({
-      ...{ models: toolModels, validators, clock, limits, background, requireGood, sendOpenCalls: dispatch.sendOpenCallsAnywhere },
+      ...{ ...identity.keys, models: toolModels, validators, clock, limits, background, sendOpenCalls: dispatch.sendOpenCallsAnywhere },
       setTools: async (session, names) => {
         const live = sessions.on(session)
         if (live === undefined) throw new ParleyError('HELLO_REQUIRED')

@@ -1,4 +1,4 @@
-import { ALL_SCOPES, type FrameType, type KeyScope, ParleyError, type Scope } from '../../../shared/protocol/index.ts'
+import { ALL_SCOPES, type FrameType, type KeyScope, ParleyError, type PushType, type Scope } from '../../../shared/protocol/index.ts'
 import type { Principal } from './principal.ts'
 
 /** What a key must have to send the frame; null = any key may. */
@@ -20,6 +20,9 @@ export const frameScopes = {
   'audit.unfollow': null,
   'auth.refresh': null,
 } as const satisfies Record<FrameType, Scope | null>
+
+/** What a key must have to be told what goes to all connections of its principal. Rooms are told to who has joined them. */
+export const pushScopes: { readonly [T in PushType]?: Scope } = { 'contract.opened': 'rooms:read' }
 
 /** Only keys have scopes: a human's bound is the role. */
 export function hasScope({ credential }: Principal, scope: Scope): boolean {

@@ -6,6 +6,9 @@ import { createBatchedReads } from '../../pipeline/store/batched-reads.ts'
 export interface ToolSetDocument {
   _id: string
   tools: string
+  /** The same by who registered them; a hub of before did not tell them apart. */
+  parts?: string
+  rev?: number
   registered_at: Date
 }
 

@@ -1,18 +1,14 @@
-import { type Frame, type Limits, ParleyError, type ToolView } from '../../../shared/protocol/index.ts'
+import { type Frame, ParleyError } from '../../../shared/protocol/index.ts'
 import type { Principal } from '../../core/access/principal.ts'
 import { requireProfile } from '../../core/access/profile.ts'
-import type { Clock } from '../../core/clock.ts'
 import type { Background } from '../../pipeline/background/background.ts'
 import type { SessionCommand } from '../../pipeline/command.ts'
 import type { Session } from '../../pipeline/session.ts'
-import type { ToolModels } from './model.ts'
+import { createKeepTools, type KeepToolsDeps } from './keep-tools.ts'
 import type { InputValidators } from './schemas/input-validator.ts'
 
-export interface RegisterDeps {
-  models: ToolModels
+export interface RegisterDeps extends KeepToolsDeps {
   validators: InputValidators
-  clock: Clock
-  limits: Limits
   /** Throws UNAUTHENTICATED when the credential has ended, by the store. */
   requireGood(principal: Principal): Promise<void>
   /** Notes the session's set; throws HELLO_REQUIRED when it has not said hello. */
@@ -24,15 +20,16 @@ export interface RegisterDeps {
 
 /** An agent says what it can do. The set replaces the one before, and outlives the connection and the hub. */
 export function createRegisterTools({
-  models,
   validators,
-  clock,
-  limits,
   requireGood,
   setTools,
   sendOpenCalls,
   background,
+  ...deps
 }: RegisterDeps): SessionCommand<'agent.tools.register'> {
+  const { limits } = deps
+  const keepTools = createKeepTools(deps)
+
   async function handle(session: Session, { tools }: Frame<'agent.tools.register'>) {
     if (tools.length > limits.tools) throw invalid('/tools', `at most ${limits.tools} tools`)
     const names = new Set<string>()
@@ -50,9 +47,7 @@ export function createRegisterTools({
       tools.map(({ input_schema }, at) => ({ input_schema, pointer: `/tools/${at}/input_schema` })),
     )
     await setTools(session, names)
-    const views: ToolView[] = tools
-    const document = { tools: JSON.stringify(views), registered_at: new Date(clock.now()) }
-    await models.toolSets.updateOne({ _id: agent_id }, { $set: document }, { upsert: true })
+    await keepTools(session.principal, tools)
     const registered = { tools: [...names] }
     return {
       ack: () => registered,

@@ -2,8 +2,9 @@ import type { Server as HttpServer, IncomingMessage } from 'node:http'
 import { type Namespace, Server, type Socket } from 'socket.io'
 import type { Adapter } from 'socket.io-adapter'
 import { v4 as uuid } from 'uuid'
-import { closeCodes, type Limits, type Refusal } from '../../../shared/protocol/index.ts'
+import { closeCodes, type Limits, type Refusal, type Scope } from '../../../shared/protocol/index.ts'
 import type { Principal } from '../../core/access/principal.ts'
+import { hasScope, pushScopes } from '../../core/access/scopes.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { DoorWatch } from '../../pipeline/door-watch.ts'
 import type { Receive } from '../../pipeline/receive.ts'
@@ -142,7 +143,9 @@ export function createSockets(http: HttpServer, deps: SocketDeps) {
   })
 
   const broadcastHere: Broadcast = (audience, type, payload) => {
-    const takers = takersOf(audience, { isEvent: false, lag: () => {} })
+    const all = takersOf(audience, { isEvent: false, lag: () => {} })
+    const scope = pushScopes[type]
+    const takers = scope === undefined ? all : all.filter(({ id }) => mayHear(sessions.get(id), scope))
     if (takers.length > 0) fanOut.tell(takers, type, JSON.stringify(payload))
   }
 
@@ -228,6 +231,10 @@ function forget(socket: Socket): void {
 }
 
 const nothing = Object.freeze({})
+
+function mayHear(session: Session | undefined, scope: Scope): boolean {
+  return session !== undefined && hasScope(session.principal, scope)
+}
 
 function asConnectError(error: unknown): Error & { data: Refusal } {
   const { refusal } = refusalOf(error, uuid())
