@@ -27,6 +27,7 @@ const routes: Record<string, Row> = {
   'POST /sessions': { who: 'open' },
   'POST /sessions/browser': { who: 'open' },
   'POST /sessions/refresh': { who: 'open' },
+  'POST /sign-in-links/look': { who: 'open' },
   'POST /sign-in-links/redeem': { who: 'open' },
   'POST /invitations/look': { who: 'open' },
   'POST /invitations/redeem': { who: 'open' },

@@ -142,6 +142,13 @@ export const userHttp = {
     body: z.strictObject({ user_id: idSchema.exactOptional() }),
     answer: link,
   },
+  'POST /sign-in-links/look': {
+    who: 'anyone',
+    about: 'whom it signs in, without using it',
+    refuses: ['UNAUTHENTICATED'],
+    body: tokenBody,
+    answer: whose.extend({ user_id: idSchema }),
+  },
   'POST /sign-in-links/redeem': {
     who: 'anyone',
     about: "signs in: the console's cookie comes with it",

@@ -60,6 +60,7 @@ describe('console: sign-in', () => {
     })
     const other = await context.newPage()
     await other.goto(await signInLink(world.hub, await signUp(world.hub)))
+    await other.getByRole('button', { name: 'Sign in as Ada instead' }).click()
     await other.waitForURL('**/app/rooms')
     await page.bringToFront()
     await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')))

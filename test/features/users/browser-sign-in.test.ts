@@ -37,6 +37,20 @@ describe('sign-in by link', () => {
     expect((await hub.post('/sign-in-links', { user_id: NOBODY }, hub.operator)).status).to.equal(404)
   })
 
+  it('[ID-13] whose link it is can be asked without using it, by nobody who does not have it', async () => {
+    const { user_id } = await hub.newUser()
+    const made = await hub.post('/sign-in-links', { user_id }, hub.operator)
+    const token = String(made.body['url']).split('#token=')[1]
+    for (let twice = 0; twice < 2; twice += 1) {
+      const looked = await hub.post('/sign-in-links/look', { token })
+      expect(looked.body).to.deep.include({ user_id, name: 'Ann' })
+      expect(Object.keys(looked.body)).to.have.members(['user_id', 'email', 'name'])
+      expect([looked.status, looked.headers.get('cache-control'), looked.headers.has('set-cookie')]).to.deep.equal([200, 'no-store', false])
+    }
+    expect((await hub.redeem(token)).status).to.equal(200)
+    for (const spent of [token, 'x']) expect((await hub.post('/sign-in-links/look', { token: spent })).status).to.equal(401)
+  })
+
   it('[ID-14] the cookie is bound to the host and hidden from scripts', async () => {
     const redeemed = await hub.redeem(await hub.newLink())
     const [pair, ...flags] = redeemed.headers.get('set-cookie')?.split('; ') ?? []

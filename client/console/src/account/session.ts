@@ -52,6 +52,16 @@ export async function startSession(): Promise<void> {
   await openHub(mine)
 }
 
+/** Who is signed in in this browser, for a page that begins with a link; undefined when nobody is. */
+export async function whoIsHere(): Promise<Me | undefined> {
+  try {
+    return await api<Me>('GET', '/me')
+  } catch (thrown) {
+    if (toRefused(thrown).code === 'UNAUTHENTICATED') return undefined
+    throw thrown
+  }
+}
+
 export async function redeemSignInLink(token: string): Promise<void> {
   await api('POST', '/sign-in-links/redeem', { body: { token } })
   await startSession()

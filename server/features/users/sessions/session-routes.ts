@@ -115,6 +115,13 @@ export function sessionRoutes({
     return openBrowser(await links.signIn(token, askedBy(request)), request, 'sign-in')
   }
 
+  /** For a page in which somebody is signed in already: it asks before another one takes the place. */
+  async function lookSignIn(request: RouteRequest): Promise<RouteAnswer> {
+    const { token } = parse(http['POST /sign-in-links/look'].body, request.body)
+    const { user } = await links.look('sign-in', token, askedBy(request))
+    return secret(200, { user_id: user._id, email: user.email, name: user.name })
+  }
+
   const redeem = (kind: 'invitation' | 'password-reset') => async (request: RouteRequest) => {
     const given = parse(http[`POST /${kind}s/redeem`].body, request.body)
     return openBrowser(await links.setPassword(kind, given, askedBy(request)), request, kind)
@@ -151,6 +158,7 @@ export function sessionRoutes({
     { method: 'DELETE', path: '/sessions/current', access: 'principal', scope: null, handle: endCurrent },
     { method: 'DELETE', path: '/sessions/:id', access: 'principal', scope: null, handle: end },
     { method: 'PUT', path: '/users/me/password', access: 'principal', scope: null, handle: changePassword },
+    { method: 'POST', path: '/sign-in-links/look', access: 'open', rate: 'login', replay: 'never', handle: lookSignIn },
     { method: 'POST', path: '/sign-in-links/redeem', access: 'open', rate: 'login', replay: 'never', handle: redeemSignIn },
     { method: 'POST', path: '/invitations/look', access: 'open', rate: 'login', replay: 'never', handle: look('invitation') },
     { method: 'POST', path: '/invitations/redeem', access: 'open', rate: 'login', replay: 'never', handle: redeem('invitation') },

@@ -2,7 +2,7 @@ import { type Signal, useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import type { RefusedError } from '../../../../sdk/index.ts'
 import { passwordFault, sayRefusal } from '../../account/passwords.ts'
-import { redeemPasswordLink } from '../../account/session.ts'
+import { redeemPasswordLink, whoIsHere } from '../../account/session.ts'
 import { api, toRefused } from '../../api.ts'
 import { Starting } from '../starting.tsx'
 import { Trouble } from '../trouble.tsx'
@@ -30,11 +30,14 @@ const words = {
   },
 } as const
 
-type Looked =
-  | { state: 'looking' }
-  | { state: 'good'; email: string; name: string }
-  | { state: 'spent' }
-  | { state: 'failed'; error: RefusedError }
+interface Whose {
+  email: string
+  name: string
+  /** Who is signed in in this browser, as another one. */
+  here?: string
+}
+
+type Looked = { state: 'looking' } | { state: 'good'; whose: Whose } | { state: 'spent' } | { state: 'failed'; error: RefusedError }
 
 /** Where an invitation or a reset link leads. It asks first whose link it is, so that nobody types a password for a spent one. */
 export function SetPassword({ kind, token }: { kind: PasswordLink; token: string }) {
@@ -43,7 +46,10 @@ export function SetPassword({ kind, token }: { kind: PasswordLink; token: string
   async function look(): Promise<void> {
     looked.value = { state: 'looking' }
     try {
-      looked.value = { state: 'good', ...(await api<{ email: string; name: string }>('POST', `/${kind}s/look`, { body: { token } })) }
+      const whose = await api<Whose>('POST', `/${kind}s/look`, { body: { token } })
+      const here = await whoIsHere()
+      const isAnother = here !== undefined && here.name !== whose.name
+      looked.value = { state: 'good', whose: isAnother ? { ...whose, here: here.name } : whose }
     } catch (thrown) {
       const error = toRefused(thrown)
       looked.value = error.code === 'UNAUTHENTICATED' ? { state: 'spent' } : { state: 'failed', error }
@@ -61,7 +67,7 @@ export function SetPassword({ kind, token }: { kind: PasswordLink; token: string
       </main>
     )
   }
-  return <Choose kind={kind} token={token} whose={looked.value} onSpent={() => (looked.value = { state: 'spent' })} />
+  return <Choose kind={kind} token={token} whose={looked.value.whose} onSpent={() => (looked.value = { state: 'spent' })} />
 }
 
 export function SpentPasswordLink({ kind }: { kind: PasswordLink }) {
@@ -77,17 +83,7 @@ export function SpentPasswordLink({ kind }: { kind: PasswordLink }) {
   )
 }
 
-function Choose({
-  kind,
-  token,
-  whose,
-  onSpent,
-}: {
-  kind: PasswordLink
-  token: string
-  whose: { email: string; name: string }
-  onSpent: () => void
-}) {
+function Choose({ kind, token, whose, onSpent }: { kind: PasswordLink; token: string; whose: Whose; onSpent: () => void }) {
   const email: Signal<string> = useSignal(whose.email)
   const password = useSignal('')
   const isShown = useSignal(false)
@@ -111,6 +107,12 @@ function Choose({
         <Untrusted text={words[kind].title(whose.name)} />
       </h1>
       <p>{words[kind].text}</p>
+      {whose.here !== undefined && (
+        <p>
+          You are signed in as <Untrusted text={whose.here} />: setting the password signs in <Untrusted text={whose.name} /> in this
+          browser instead.
+        </p>
+      )}
       <form class="form" onSubmit={submit}>
         <TextField id="email" label="E-mail address" type="email" autocomplete="username" value={email} readOnly />
         <TextField

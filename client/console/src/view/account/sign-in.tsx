@@ -1,37 +1,96 @@
 import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import type { RefusedError } from '../../../../sdk/index.ts'
-import { redeemSignInLink, session } from '../../account/session.ts'
-import { toRefused } from '../../api.ts'
+import { type Me, redeemSignInLink, session, startSession, whoIsHere } from '../../account/session.ts'
+import { api, toRefused } from '../../api.ts'
+import { navigate } from '../../route.ts'
+import { Untrusted } from '../untrusted.tsx'
 import { HowToSignIn } from './signed-out.tsx'
 
+interface Whose {
+  user_id: string
+  email: string
+  name: string
+}
+
+type Step =
+  | { state: 'signing in' }
+  /** Somebody else is signed in in this browser. */
+  | { state: 'asking'; here: Me; whose: Whose }
+  | { state: 'failed'; error: RefusedError }
+
 /**
- * Redeems at once: the token stood behind the #, which no previewer of links sends, and a click would prove nothing more. A network
- * that fails leaves the link unused, so the token is kept for another try.
+ * Redeems at once where nobody else is signed in: the token stood behind the #, which no previewer of links sends, and a click would prove
+ * nothing more. A network that fails leaves the link unused, so the token is kept for another try.
  */
 export function SignIn({ token }: { token: string }) {
-  const error = useSignal<RefusedError | undefined>(undefined)
+  const step = useSignal<Step>({ state: 'signing in' })
 
-  async function redeem(): Promise<void> {
-    error.value = undefined
+  const trying = (work: () => Promise<void>) => async () => {
+    step.value = { state: 'signing in' }
     try {
-      await redeemSignInLink(token)
+      await work()
     } catch (thrown) {
-      error.value = toRefused(thrown)
+      step.value = { state: 'failed', error: toRefused(thrown) }
     }
   }
+  const begin = trying(async () => {
+    const here = await whoIsHere()
+    if (here === undefined) return redeemSignInLink(token)
+    const whose = await api<Whose>('POST', '/sign-in-links/look', { body: { token } })
+    if (whose.user_id === here.id) return redeemSignInLink(token)
+    step.value = { state: 'asking', here, whose }
+  })
+  const redeem = trying(() => redeemSignInLink(token))
 
-  useEffect(() => void redeem(), [token])
+  useEffect(() => void begin(), [token])
 
-  if (error.value === undefined) {
-    return (
-      <main class="notice" aria-busy="true">
-        <h1>Parley</h1>
-        <p>Signing you in …</p>
-      </main>
-    )
-  }
-  return error.value.code === 'UNAUTHENTICATED' ? <Spent /> : <Failed error={error.value} onRetry={redeem} />
+  const at = step.value
+  if (at.state === 'asking') return <Replace {...at} onYes={() => void redeem()} onNo={() => void openRooms()} />
+  if (at.state === 'failed')
+    return at.error.code === 'UNAUTHENTICATED' ? <Spent /> : <Failed error={at.error} onRetry={() => void begin()} />
+  return (
+    <main class="notice" aria-busy="true">
+      <h1>Parley</h1>
+      <p>Signing you in …</p>
+    </main>
+  )
+}
+
+function Replace({ here, whose, onYes, onNo }: { here: Me; whose: Whose; onYes: () => void; onNo: () => void }) {
+  useEffect(() => {
+    document.title = 'Sign in · Parley'
+  }, [])
+  return (
+    <main class="notice">
+      <h1>
+        You are signed in as <Untrusted text={here.name} />
+      </h1>
+      <p>
+        This link signs in <Untrusted text={whose.name} /> (<Untrusted text={whose.email} />
+        ). Other pages of this browser end with that; what <Untrusted text={here.name} /> has begun to write stays in it for the next time.
+      </p>
+      <div class="notice-buttons">
+        <button type="button" class="button primary" onClick={onNo}>
+          <span>
+            Stay signed in as <Untrusted text={here.name} />
+          </span>
+        </button>
+        <button type="button" class="button" onClick={onYes}>
+          <span>
+            Sign in as <Untrusted text={whose.name} /> instead
+          </span>
+        </button>
+      </div>
+      <p class="muted">Who stays leaves the link unused.</p>
+    </main>
+  )
+}
+
+/** The link is left as it is. */
+async function openRooms(): Promise<void> {
+  navigate('/app/rooms', { replace: true })
+  await startSession()
 }
 
 function Spent() {

@@ -7,7 +7,7 @@ import { useConsole } from './use-console.ts'
 
 const PASSWORD = 'correct horse battery'
 
-describe('console: what is left of one who was signed in', () => {
+describe('console: one user after another', () => {
   const world = useConsole()
 
   /** A room of Ada's, open in a browser where no message reaches the hub. */
@@ -101,6 +101,47 @@ describe('console: what is left of one who was signed in', () => {
     await later.page.locator('.outgoing').waitFor({ state: 'detached' })
     expect(await later.page.getByRole('textbox', { name: 'Message' }).inputValue()).to.equal('half a sent')
     expect(await leftIn(later.page)).to.deep.equal([`parley.console.draft.${ada.id}.${contract_id}`])
+  })
+
+  it('[CON-49] a link of another user asks first: who stays leaves it unused, who goes on loses nothing that was written', async () => {
+    const { contract_id } = await openContract(world.hub)
+    const operator = await world.signedIn()
+    await openRoom(operator, world.hub, contract_id)
+    const box = operator.page.getByRole('textbox', { name: 'Message' })
+    await box.fill('half a sent')
+    const { page, faults } = await watch(operator.context, await operator.context.newPage())
+    const used: string[] = []
+    page.on('request', (request) => request.url().endsWith('/redeem') && used.push(request.url()))
+    const link = await signInLink(world.hub, await signUp(world.hub, ['requester'], 'Eve <b>'))
+    await page.goto(link)
+    await page.getByRole('heading', { name: 'You are signed in as Operator' }).waitFor()
+    expect(page.url()).to.not.contain('token')
+    await page.getByRole('button', { name: 'Stay signed in as Operator' }).click()
+    await page.waitForURL('**/app/rooms')
+    await page.getByRole('link', { name: 'Operator' }).waitFor()
+    expect(used).to.deep.equal([])
+
+    await page.goto(link)
+    await page.getByRole('button', { name: 'Sign in as Eve <b> instead' }).click()
+    await page.getByRole('link', { name: 'Eve <b>' }).waitFor()
+    expect(used).to.have.length(1)
+    await page.goto(await signInLink(world.hub))
+    await page.getByRole('button', { name: 'Sign in as Operator instead' }).click()
+    await page.getByRole('link', { name: 'Operator' }).waitFor()
+    await page.goto(`${world.hub.url}/app/rooms/${contract_id}`)
+    expect(await page.getByRole('textbox', { name: 'Message' }).inputValue()).to.equal('half a sent')
+    expect(faults).to.deep.equal([])
+  })
+
+  it('[CON-49] a link of one who is signed in already asks nothing; an invitation says whose place it takes', async () => {
+    const { page } = await world.signedIn()
+    await page.goto('about:blank')
+    await page.goto(await signInLink(world.hub))
+    await page.waitForURL('**/app/rooms')
+    const body = { email: 'new@example.org', name: 'Newcomer', roles: ['requester'] }
+    const invited = await api<{ url: string }>(world.hub, 'POST', '/invitations', { body, bearer: world.hub.operator_token })
+    await page.goto(invited.body.url)
+    await page.getByText('You are signed in as Operator: setting the password signs in Newcomer in this browser instead.').waitFor()
   })
 
   it('[CON-47] a connection that comes about after its user signed out is none of the next user', async () => {
