@@ -1,4 +1,7 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { expect } from 'chai'
+import { backlogOf } from '../../server/gateway/delivery/backlog.ts'
 import { createSlowConsumers, defaultLadder } from '../../server/gateway/delivery/slow-consumers.ts'
 import { createMeter } from '../../server/gateway/meter.ts'
 import type { Session } from '../../server/pipeline/session.ts'
@@ -106,6 +109,23 @@ describe('slow lines and long inputs', () => {
     for (let s = 0; s < 60; s++) moved.advance(1_000)
     expect(cut).to.deep.equal(['greedy', 'stuck'])
     watched.close()
+  })
+
+  it('[SLOW-6] of one large answer each piece that the line takes is progress, long before the whole has left', async () => {
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const accepted = once(server, 'connection')
+    const reader = connect((server.address() as AddressInfo).port, '127.0.0.1').pause()
+    const [tcp] = (await accepted) as [Socket]
+    // The cast holds: of a connection the backlog looks at its queue and at the socket of its transport alone.
+    const backlog = backlogOf({ conn: { writeBuffer: [], transport: { socket: { _socket: tcp } } } } as never)
+    tcp.write(Buffer.alloc(30_000_000))
+    const before = backlog.progress()
+    reader.resume()
+    while (backlog.progress() === before) await once(reader, 'data')
+    expect(tcp.writableLength).to.equal(30_000_000)
+    for (const socket of [reader, tcp]) socket.destroy()
+    server.close()
   })
 
   async function queuedBytes(): Promise<number> {

@@ -4,8 +4,15 @@ import { pushOut } from './raw-websocket.ts'
 /** What of engine.io's connection is read: private, so the versions are pinned in package.json. */
 interface OpenConnection {
   writeBuffer: { data?: unknown; options?: { wsPreEncodedFrame?: unknown } }[]
-  transport: { socket?: { bufferedAmount?: number; terminate?(): void; _socket?: { bytesWritten: number; writableLength: number } | null } }
+  transport: { socket?: { bufferedAmount?: number; terminate?(): void; _socket?: Tcp | null } }
   close(discard?: boolean): void
+}
+
+/** Of what was handed to the kernel, `writeQueueSize` is what it has not taken yet: Node itself counts a write only when the whole of it is gone. */
+interface Tcp {
+  bytesWritten: number
+  writableLength: number
+  _handle?: { writeQueueSize?: number } | null
 }
 
 export interface Backlog {
@@ -13,7 +20,7 @@ export interface Backlog {
   bytes(): number
   /** Hands over what is held back until the end of this turn: that says nothing of the client. */
   pushOut(): void
-  /** Grows whenever something left the process. A queue that stays long may still move; one whose progress stands does not. */
+  /** Changes whenever something left the process. A queue that stays long may still move; one whose progress stands does not. */
   progress(): number
   /** Ends the connection without waiting for a client that does not read. */
   cut(): void
@@ -49,7 +56,7 @@ class SocketBacklog implements Backlog {
 
   progress(): number {
     const tcp = this.#conn.transport.socket?._socket
-    return tcp == null ? this.#flushed() : tcp.bytesWritten - tcp.writableLength
+    return tcp == null ? this.#flushed() : tcp.bytesWritten - tcp.writableLength - (tcp._handle?.writeQueueSize ?? 0)
   }
 
   cut(): void {
