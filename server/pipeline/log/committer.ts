@@ -71,14 +71,14 @@ export function createCommitter(options: CommitterOptions) {
     tellDecided()
   }
 
-  /** What this node thinks of the stream cannot be trusted, so its frames are told, and it is read anew. */
+  /** What this node thinks of the stream cannot be trusted: these frames are told so, it is read anew, and those that only waited go there. */
   function abandon(stream: Stream, entries: readonly Entry[], cause: unknown): void {
     options.onTrouble(`stream ${stream.id} is read anew`, cause)
     for (const { submission } of entries) submission.reject(cause)
-    for (const submission of [...takeHeld(stream), ...stream.queue.splice(0)]) submission.reject(cause)
     dirty.delete(stream.id)
     options.forget(stream)
     stream.isDropped = true
+    for (const submission of [...takeHeld(stream), ...stream.queue.splice(0)]) options.again(submission)
   }
 
   /** Every stream that has frames. Those that lost twice in a row go by themselves, turn about with the others, so that neither wait for ever. */
