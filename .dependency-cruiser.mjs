@@ -20,6 +20,9 @@ const never = ({ name, comment, from, to, fromNot = [], toNot = [] }) => ({
   to: { path: to, ...(toNot.length > 0 ? { pathNot: toNot } : {}) },
 })
 
+/** What knows the whole hub: its start, its composition, its settings. */
+const wholeHub = ['^server/[^/]+\\.ts$', '^server/(compose|settings)/']
+
 const library = (...names) => names.map((name) => `(^|/)node_modules/${name}(/|$)`)
 
 export default {
@@ -82,16 +85,16 @@ export default {
     never({
       name: 'pipeline-knows-ports-only',
       comment:
-        'The road is the same for every feature. Declare a port (an interface) in server/pipeline and let compose.ts hand in what serves it.',
+        'The road is the same for every feature. Declare a port (an interface) in server/pipeline and let server/compose hand in what serves it.',
       from: '^server/pipeline/',
-      to: ['^server/(features|gateway|database)/', '^server/[^/]+\\.ts$', ...library('express', 'socket\\.io')],
+      to: ['^server/(features|gateway|database)/', ...wholeHub, ...library('express', 'socket\\.io')],
     }),
     never({
       name: 'a-feature-knows-no-gateway-or-database',
       comment:
-        'A feature exports tables (commands, routes, reactors, models) which compose.ts gives to the gateway; it gets settings and ports as arguments.',
+        'A feature exports tables (commands, routes, reactors, models) which server/compose gives to the gateway; it gets settings and ports as arguments.',
       from: '^server/features/',
-      to: ['^server/(gateway|database)/', '^server/[^/]+\\.ts$', ...library('socket\\.io')],
+      to: ['^server/(gateway|database)/', ...wholeHub, ...library('socket\\.io')],
     }),
     {
       name: 'a-feature-through-its-index-only',
@@ -102,16 +105,16 @@ export default {
     },
     never({
       name: 'the-gateway-knows-no-feature',
-      comment: 'The gateway serves tables. Add a row to the table that compose.ts hands to it; no feature is named in server/gateway.',
+      comment: 'The gateway serves tables. Add a row to the table that server/compose hands to it; no feature is named in server/gateway.',
       from: '^server/gateway/',
-      to: ['^server/(features|database)/', '^server/[^/]+\\.ts$'],
+      to: ['^server/(features|database)/', ...wholeHub],
     }),
     never({
       name: 'the-database-knows-no-feature',
       comment:
         'The database serves documents, whatever they mean. Models belong to their feature; migrations name collections, not models.',
       from: '^server/database/',
-      to: ['^server/(features|gateway|pipeline)/', '^server/[^/]+\\.ts$'],
+      to: ['^server/(features|gateway|pipeline)/', ...wholeHub],
     }),
     never({
       name: 'the-embedded-database-stands-alone',
@@ -122,10 +125,10 @@ export default {
     }),
     never({
       name: 'only-main-composes',
-      comment: 'compose.ts builds things, main.ts and run-hub.ts start them; nobody imports them. Take what you need as an argument.',
+      comment: 'server/compose builds things, main.ts and run-hub.ts start them; nobody imports them. Take what you need as an argument.',
       from: '^(server|shared|client|examples)/',
-      fromNot: ['^server/(main|run-hub)\\.ts$', '^server/compose[^/]*\\.ts$'],
-      to: '^server/(main|run-hub|compose[^/]*)\\.ts$',
+      fromNot: ['^server/(main|run-hub)\\.ts$', '^server/compose/'],
+      to: ['^server/(main|run-hub)\\.ts$', '^server/compose/'],
     }),
     never({
       name: 'the-server-knows-no-client',

@@ -8,9 +8,9 @@
 import { copyFileSync, existsSync, mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { open } from 'lmdb'
-import { readConfig } from '../server/config.ts'
 import { markCopied } from '../server/database/copy-mark.ts'
 import { STORE_FILE } from '../server/database/embedded/storage/data-check.ts'
+import { readConfig } from '../server/settings/config.ts'
 import { readOptions } from './lib/read-options.ts'
 
 const USAGE = 'usage: scripts/node scripts/backup.ts FOLDER [--data-dir FOLDER]'

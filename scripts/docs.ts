@@ -2,8 +2,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
-import { settings } from '../server/config.ts'
-import { limitBounds } from '../server/limit-bounds.ts'
+import { settings } from '../server/settings/config.ts'
+import { limitBounds } from '../server/settings/limit-bounds.ts'
 import {
   closeCodes,
   defaultLimits,

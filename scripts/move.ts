@@ -6,11 +6,11 @@
  */
 import { join } from 'node:path'
 import { type Db, MongoClient } from 'mongodb'
-import { readConfig } from '../server/config.ts'
 import { markCopied, readMark, renewEpoch } from '../server/database/copy-mark.ts'
 import { launchEmbedded } from '../server/database/embedded/process/launch.ts'
 import { refusedUri } from '../server/database/refused-uri.ts'
-import { runningHubs } from '../server/running-hubs.ts'
+import { readConfig } from '../server/settings/config.ts'
+import { runningHubs } from '../server/settings/running-hubs.ts'
 
 const BATCH = 500
 // As they are stored: a whole number stays the kind of number that it was.

@@ -9,11 +9,11 @@ import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { MongoClient } from 'mongodb'
-import { readConfig } from '../server/config.ts'
 import { markCopied, renewEpoch } from '../server/database/copy-mark.ts'
 import { STORE_FILE } from '../server/database/embedded/storage/data-check.ts'
 import { refusedUri } from '../server/database/refused-uri.ts'
-import { runningHubs } from '../server/running-hubs.ts'
+import { readConfig } from '../server/settings/config.ts'
+import { runningHubs } from '../server/settings/running-hubs.ts'
 
 async function renewIn(uri: string): Promise<string> {
   const client = await MongoClient.connect(uri, { serverSelectionTimeoutMS: 5_000 }).catch((cause: unknown) => {

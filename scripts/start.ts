@@ -1,6 +1,6 @@
 // Runs the hub and the example agent until Ctrl-C. scripts/start calls this once all is installed; settings come from the environment.
 import { parseArgs } from 'node:util'
-import type { RunningHub } from '../server/running-hubs.ts'
+import type { RunningHub } from '../server/settings/running-hubs.ts'
 import { describeEnding, quoteLog, shortPath, warningsOf } from './lib/say.ts'
 import { portHolder } from './lib/start/port-holder.ts'
 import type { Child, Ending } from './lib/start/start-child.ts'

@@ -1,7 +1,7 @@
 import { flushCompileCache } from 'node:module'
-import { composeHub } from './compose.ts'
-import { ConfigError, readConfig } from './config.ts'
+import { composeHub } from './compose/compose-hub.ts'
 import { createLogger } from './gateway/logger.ts'
+import { ConfigError, readConfig } from './settings/config.ts'
 
 // A hub that cannot drain in this time is stopped all the same: what was acknowledged is committed.
 const DRAIN_MS = 15_000

@@ -150,7 +150,7 @@ registerHooks({ load(url, context, next) { appendFileSync(${JSON.stringify(trace
     const hub = await startHubProcess({ data_dir, port: await freePort(), env })
     try {
       const loaded = (await readFile(trace, 'utf8')).split('\n')
-      expect(loaded.some((url) => url.endsWith('/server/compose.ts'))).to.equal(true)
+      expect(loaded.some((url) => url.endsWith('/server/compose/compose-hub.ts'))).to.equal(true)
       const ofRedis = /\/(@?redis(-adapter)?|cluster\.ts|subscriptions\.ts|presence-redis\.ts)(\/|$)/
       expect(loaded.filter((url) => ofRedis.test(url))).to.deep.equal([])
     } finally {

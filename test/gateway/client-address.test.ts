@@ -1,6 +1,6 @@
 import { expect } from 'chai'
-import { ConfigError, readConfig } from '../../server/config.ts'
 import { networkOf } from '../../server/core/network-of.ts'
+import { ConfigError, readConfig } from '../../server/settings/config.ts'
 import { startHub, type TestHubOptions } from '../harness/hub.ts'
 import { connectAs, registerAgent } from '../harness/people.ts'
 

@@ -13,14 +13,14 @@ const project = fileURLToPath(new URL('../..', import.meta.url))
 
 const TOKEN = 'the-token-of-the-operator'
 // What of the server scripts/start itself uses.
-const USED = ['config.ts', 'limit-bounds.ts', 'unknown-settings.ts', 'data-directory.ts', 'running-hubs.ts', 'core/start-refusal.ts']
+const USED = ['settings', 'core']
 
 // A hub that does no more than start.ts asks of one. It notes its end, and leaves a child behind for start.ts to find.
 const hub = `
 import { spawn } from 'node:child_process'
 import { appendFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { noteHub } from './running-hubs.ts'
+import { noteHub } from './settings/running-hubs.ts'
 const { PARLEY_DATA_DIR: dir, PARLEY_PORT: port, PARLEY_HOST: host, FAILS } = process.env
 if (FAILS) {
   console.log(JSON.stringify({ level: 'info', event: 'looking' }))
@@ -186,7 +186,7 @@ describe('scripts/start', () => {
   async function start({ port, dataDir, env = {} }: { port?: number; dataDir?: string; env?: NodeJS.ProcessEnv } = {}): Promise<Started> {
     const folder = temporaryFolder({ 'package.json': '{"type":"module"}', 'server/main.ts': hub, 'examples/docs-desk/main.ts': agent })
     cpSync(join(project, 'scripts'), join(folder, 'scripts'), { recursive: true })
-    for (const file of USED) cpSync(join(project, 'server', file), join(folder, 'server', file), { recursive: true })
+    for (const part of USED) cpSync(join(project, 'server', part), join(folder, 'server', part), { recursive: true })
     cpSync(join(project, 'shared'), join(folder, 'shared'), { recursive: true })
     symlinkSync(join(project, 'node_modules'), join(folder, 'node_modules'))
     dataDir ??= join(folder, 'data')

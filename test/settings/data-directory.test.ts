@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { StartRefusal } from '../../server/core/start-refusal.ts'
-import { hubSecretFile, makeDataDirectory, operatorTokenFile, readSecret, secretFile } from '../../server/data-directory.ts'
+import { hubSecretFile, makeDataDirectory, operatorTokenFile, readSecret, secretFile } from '../../server/settings/data-directory.ts'
 import { forgetFolders, temporaryFolder } from '../scripts/temporary-folder.ts'
 
 const modeOf = (path: string): number => statSync(path).mode & 0o777

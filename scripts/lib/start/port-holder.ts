@@ -1,5 +1,5 @@
 import { createServer } from 'node:net'
-import { type RunningHub, runningHubs } from '../../../server/running-hubs.ts'
+import { type RunningHub, runningHubs } from '../../../server/settings/running-hubs.ts'
 import { StartFault } from './start-program.ts'
 import type { StartSettings } from './start-settings.ts'
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { operatorTokenFile, readSecret } from '../../../server/data-directory.ts'
-import { runningHubs } from '../../../server/running-hubs.ts'
+import { operatorTokenFile, readSecret } from '../../../server/settings/data-directory.ts'
+import { runningHubs } from '../../../server/settings/running-hubs.ts'
 import { describeEnding, quoteLog, timed } from '../say.ts'
 import type { Child } from './start-child.ts'
 import { type Run, StartFault, startProgram } from './start-program.ts'

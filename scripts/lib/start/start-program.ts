@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, renameSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { makeDataDirectory } from '../../../server/data-directory.ts'
+import { makeDataDirectory } from '../../../server/settings/data-directory.ts'
 import { type Child, startChild } from './start-child.ts'
 import type { StartSettings } from './start-settings.ts'
 

@@ -1,4 +1,4 @@
-import { type Config, readConfig } from '../../../server/config.ts'
+import { type Config, readConfig } from '../../../server/settings/config.ts'
 
 export interface StartSettings extends Config {
   /** Where we reach the hub from this machine; with port 0 only the hub knows, once it listens. */

@@ -25,7 +25,7 @@ export const mutants = {
   },
   /** Passes on what another node said as it comes. */
   'does not fold the word of others': {
-    file: '/server/listen-to-peers.ts',
+    file: '/server/compose/listen-to-peers.ts',
     find: 'log.ingest(streamOf(contract_id), events.map(toStored))',
     replace: `{
       const told = events.map((text) => toStored(text).event)

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { ConfigError, readConfig } from '../../../server/config.ts'
+import { ConfigError, readConfig } from '../../../server/settings/config.ts'
 import { csrfOf } from '../../harness/csrf-of.ts'
 import { startHub, type TestHub } from '../../harness/hub.ts'
 import { api, connectAs, registerAgent, signUp } from '../../harness/people.ts'

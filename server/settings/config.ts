@@ -3,7 +3,7 @@ import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import proxyaddr from 'proxy-addr'
 import { z } from 'zod'
-import { type Limits, type RatesPatch, ratesPatchSchema } from '../shared/protocol/index.ts'
+import { type Limits, type RatesPatch, ratesPatchSchema } from '../../shared/protocol/index.ts'
 import { readLimits } from './limit-bounds.ts'
 import { type UnknownSetting, unknownSettings } from './unknown-settings.ts'
 

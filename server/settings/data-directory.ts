@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { chmod, link, mkdir, open, readdir, readFile, stat, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { StartRefusal } from './core/start-refusal.ts'
+import { StartRefusal } from '../core/start-refusal.ts'
 
 const OURS = ['secret', 'operator.token', 'database', 'log', 'hubs']
 // What a fresh volume holds before anyone wrote into it.

@@ -1,9 +1,9 @@
 import { createHmac, hash } from 'node:crypto'
 import { join } from 'node:path'
-import { deriveKey } from './core/secrets/derive-key.ts'
-import { StartRefusal } from './core/start-refusal.ts'
+import { deriveKey } from '../core/secrets/derive-key.ts'
+import { StartRefusal } from '../core/start-refusal.ts'
+import type { LogEvent } from '../gateway/logger.ts'
 import { hubSecretFile, operatorTokenFile } from './data-directory.ts'
-import type { LogEvent } from './gateway/logger.ts'
 import type { RunningHub } from './running-hubs.ts'
 
 /**

@@ -1,10 +1,10 @@
 import type { Connection } from 'mongoose'
 import { v7 as uuidv7 } from 'uuid'
-import type { SystemFrameType } from './core/access/authorize.ts'
-import type { Clock } from './core/clock.ts'
-import { createPermissionUses, createRefusalTeller, noteRefusal } from './features/permissions/index.ts'
-import type { Payload, RecordedCommand } from './pipeline/command.ts'
-import type { TurnedAway } from './pipeline/door-watch.ts'
+import type { SystemFrameType } from '../core/access/authorize.ts'
+import type { Clock } from '../core/clock.ts'
+import { createPermissionUses, createRefusalTeller, noteRefusal } from '../features/permissions/index.ts'
+import type { Payload, RecordedCommand } from '../pipeline/command.ts'
+import type { TurnedAway } from '../pipeline/door-watch.ts'
 
 type AsSystem = <T extends SystemFrameType, F>(command: RecordedCommand<T, F>, frame: Payload<T>) => Promise<void>
 

@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url'
 import { type Connection, type mongo, Schema } from 'mongoose'
 import { RateLimiterMongo, RateLimiterRedis } from 'rate-limiter-flexible'
-import { deriveKey } from './core/secrets/derive-key.ts'
-import { createHttp, type HttpDeps } from './gateway/http/create-http.ts'
-import { createIdempotencyStore, type IdempotencyDocument } from './gateway/http/idempotency/idempotency-store.ts'
-import { createRateStore } from './gateway/http/rate-store.ts'
+import { deriveKey } from '../core/secrets/derive-key.ts'
+import { createHttp, type HttpDeps } from '../gateway/http/create-http.ts'
+import { createIdempotencyStore, type IdempotencyDocument } from '../gateway/http/idempotency/idempotency-store.ts'
+import { createRateStore } from '../gateway/http/rate-store.ts'
 
 export interface ComposeHttpDeps extends Omit<HttpDeps, 'console_directory' | 'rateStore' | 'idempotencyStore'> {
   connection: Connection
@@ -14,7 +14,7 @@ export interface ComposeHttpDeps extends Omit<HttpDeps, 'console_directory' | 'r
   secret: string
 }
 
-const CONSOLE_DIRECTORY = fileURLToPath(new URL('../client/console/dist', import.meta.url))
+const CONSOLE_DIRECTORY = fileURLToPath(new URL('../../client/console/dist', import.meta.url))
 const RATE_COLLECTION = 'rate_limits'
 
 /** The HTTP face and what it keeps for itself. */

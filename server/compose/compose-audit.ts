@@ -1,10 +1,10 @@
 import type { KeyObject } from 'node:crypto'
 import type { Connection } from 'mongoose'
-import { type AuditEventDraft, type Checkpoint, type EventType, trailEvents } from '../shared/protocol/index.ts'
-import { isStaffMember, type Principal, system } from './core/access/principal.ts'
-import type { Clock } from './core/clock.ts'
-import type { CheckpointKeys } from './core/secrets/checkpoint-keys.ts'
-import { facetsOfAudit } from './core/words/facets.ts'
+import { type AuditEventDraft, type Checkpoint, type EventType, trailEvents } from '../../shared/protocol/index.ts'
+import { isStaffMember, type Principal, system } from '../core/access/principal.ts'
+import type { Clock } from '../core/clock.ts'
+import type { CheckpointKeys } from '../core/secrets/checkpoint-keys.ts'
+import { facetsOfAudit } from '../core/words/facets.ts'
 import {
   type AuditFilters,
   type AuditWriter,
@@ -21,15 +21,15 @@ import {
   isAuditStream,
   type OtherHub,
   refuseUnlessReader,
-} from './features/audit/index.ts'
-import type { Identity } from './features/identity/index.ts'
-import type { Log } from './pipeline/log/log.ts'
-import type { Peers } from './pipeline/peers.ts'
-import { audienceOf } from './pipeline/session.ts'
-import type { EventDocument, EventStore, StoredEvent } from './pipeline/store/event-store.ts'
-import { createSnapshotStore } from './pipeline/store/snapshot-store.ts'
-import { createVerifyStream } from './pipeline/store/verify-stream.ts'
-import { version } from './version.ts'
+} from '../features/audit/index.ts'
+import type { Identity } from '../features/identity/index.ts'
+import type { Log } from '../pipeline/log/log.ts'
+import type { Peers } from '../pipeline/peers.ts'
+import { audienceOf } from '../pipeline/session.ts'
+import type { EventDocument, EventStore, StoredEvent } from '../pipeline/store/event-store.ts'
+import { createSnapshotStore } from '../pipeline/store/snapshot-store.ts'
+import { createVerifyStream } from '../pipeline/store/verify-stream.ts'
+import { version } from '../version.ts'
 
 export interface AuditDeps {
   connection: Connection

@@ -1,4 +1,4 @@
-import { defaultLimits, type Limits } from '../shared/protocol/index.ts'
+import { defaultLimits, type Limits } from '../../shared/protocol/index.ts'
 
 const SECOND = 1_000
 const HOUR = 3_600_000

@@ -1,12 +1,12 @@
-import type { Push, PushType } from '../shared/protocol/index.ts'
-import type { createCallStreams, createCallTurns, createDispatch } from './features/tools/index.ts'
-import type { Background } from './pipeline/background/background.ts'
-import type { Log } from './pipeline/log/log.ts'
-import { streamOf } from './pipeline/log/record.ts'
-import type { Peers } from './pipeline/peers.ts'
-import { audienceOf, type Broadcast } from './pipeline/session.ts'
-import { type EventText, toStored } from './pipeline/store/event-store.ts'
-import type { Follower } from './pipeline/store/follow.ts'
+import type { Push, PushType } from '../../shared/protocol/index.ts'
+import type { createCallStreams, createCallTurns, createDispatch } from '../features/tools/index.ts'
+import type { Background } from '../pipeline/background/background.ts'
+import type { Log } from '../pipeline/log/log.ts'
+import { streamOf } from '../pipeline/log/record.ts'
+import type { Peers } from '../pipeline/peers.ts'
+import { audienceOf, type Broadcast } from '../pipeline/session.ts'
+import { type EventText, toStored } from '../pipeline/store/event-store.ts'
+import type { Follower } from '../pipeline/store/follow.ts'
 
 export interface ListenDeps {
   /** A principal's credentials are not what they were. */

@@ -1,8 +1,8 @@
-import { type EventDraft, isAuditType, type LogDraft } from '../shared/protocol/index.ts'
-import { byOf } from './core/access/principal.ts'
-import { facetsOfAudit, facetsOfRoom } from './core/words/facets.ts'
-import type { Annotate } from './pipeline/log/batch.ts'
-import { contractOf } from './pipeline/log/record.ts'
+import { type EventDraft, isAuditType, type LogDraft } from '../../shared/protocol/index.ts'
+import { byOf } from '../core/access/principal.ts'
+import { facetsOfAudit, facetsOfRoom } from '../core/words/facets.ts'
+import type { Annotate } from '../pipeline/log/batch.ts'
+import { contractOf } from '../pipeline/log/record.ts'
 
 /** What a stored event carries beside its text: who may read it, what finds it, and whether a reactor waits for it. */
 export function annotate(hasReactor: (draft: EventDraft) => boolean): Annotate {
