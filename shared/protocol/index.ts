@@ -1,5 +1,7 @@
 /** The public protocol: what crosses the wire, and nothing else. */
 
+export * from './access/profile.ts'
+export * from './access/scopes.ts'
 export * from './close-codes.ts'
 export * from './errors.ts'
 export * from './frames.ts'
@@ -16,9 +18,7 @@ export * from './log/audit-types.ts'
 export * from './log/event-types.ts'
 export * from './log/events.ts'
 export * from './primitives.ts'
-export * from './profile.ts'
 export * from './pushes.ts'
-export * from './scopes.ts'
 export * from './states.ts'
 export * from './version.ts'
 export * from './views.ts'

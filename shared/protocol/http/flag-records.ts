@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import { profileRules, profileSchema } from '../access/profile.ts'
 import { bySchema, idSchema, type permissionFlags, seqSchema, timeSchema } from '../primitives.ts'
-import { profileRules, profileSchema } from '../profile.ts'
 import { refusingSides } from '../states.ts'
 
 /** What used a permission last: a frame or a route, in which contract, and the event that it made. */

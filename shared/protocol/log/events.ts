@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { profileRules } from '../access/profile.ts'
 import {
   bySchema,
   hashSchema,
@@ -12,7 +13,6 @@ import {
   valueSchema,
   visibilities,
 } from '../primitives.ts'
-import { profileRules } from '../profile.ts'
 import { keyEndReasons, refusingSides } from '../states.ts'
 import { type EventType, eventTypes } from './event-types.ts'
 

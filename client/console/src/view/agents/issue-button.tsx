@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals'
-import { type Scope, scopeTable } from '../../../../../shared/protocol/scope-table.ts'
+import { type Scope, scopeTable } from '../../../../../shared/protocol/access/scope-table.ts'
 import { api } from '../../api.ts'
 import { DialogButton } from '../dialog-button.tsx'
 import { Checks, Choice, Field } from '../manage/fields.tsx'

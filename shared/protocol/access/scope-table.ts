@@ -1,4 +1,4 @@
-import type { PermissionFlag } from './primitives.ts'
+import type { PermissionFlag } from '../primitives.ts'
 
 export interface ScopeRow {
   about: string

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { idSchema, toolNameSchema } from './primitives.ts'
+import { idSchema, toolNameSchema } from '../primitives.ts'
 
 const skillNameSchema = z.string().regex(/^[A-Za-z0-9_.:/-]{1,100}$/, 'use 1 to 100 letters, digits, `_`, `.`, `:`, `/` or `-`')
 
