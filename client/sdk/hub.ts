@@ -1,4 +1,4 @@
-import type { Push, Welcome } from '../../shared/protocol/index.ts'
+import type { Welcome } from '../../shared/protocol/index.ts'
 import { PROTOCOL } from '../../shared/protocol/version.ts'
 import { createHttp, type Http, resolveCredential } from './http.ts'
 import type { Clock } from './link/clock.ts'
@@ -65,7 +65,7 @@ export class HubSession implements Hub {
     })
     const room = (contract_id: string, from?: RoomOptions) => this.room(contract_id, from)
     this.#tools = new ToolRunner({ clock, ask: this.#ask, outbox: this.#outbox, live: () => this.#whenLive.promise, room, onProblem })
-    this.#feed = new RoomFeed({ room, onProblem })
+    this.#feed = new RoomFeed({ room, onProblem, onContract: (contract) => this.#emitter.emit('contract', contract) })
     this.#listen()
   }
 
@@ -73,7 +73,8 @@ export class HubSession implements Hub {
     return this.link.state
   }
 
-  on: Hub['on'] = (name, listener) => this.#emitter.on(name, listener)
+  on: Hub['on'] = (name, listener) =>
+    this.#emitter.on(name, listener, name === 'contract' ? (this.#feed.known() as HubEvents[typeof name][]) : [])
 
   tool<Input>(tool: ToolDefinition<Input>): void {
     // `run` gets what the tool's own schema makes of the input, so the pair may forget what it is.
@@ -125,7 +126,7 @@ export class HubSession implements Hub {
     link.on('core.tool.cancel', (cancel) => this.#tools.onCancel(cancel))
     link.on('auth.expiring', () => void this.#refreshAuth())
     link.on('closing', (closing) => this.#emitter.emit('closing', closing))
-    link.on('contract.opened', (opened) => this.#onOpened(opened))
+    link.on('contract.opened', ({ contract_id }) => this.#feed.onOpened(contract_id))
   }
 
   async #auth(): Promise<Record<string, string>> {
@@ -197,11 +198,6 @@ export class HubSession implements Hub {
     this.welcome = welcome
     this.principal = welcome.principal
     this.#feed.onWelcome(welcome.contracts.map(({ contract_id }) => contract_id))
-  }
-
-  #onOpened(opened: Push<'contract.opened'>): void {
-    this.#feed.onOpened(opened.contract_id)
-    this.#emitter.emit('contract', opened)
   }
 
   #onState(state: HubState): void {

@@ -40,7 +40,10 @@ export interface Problem {
 
 export interface HubEvents {
   state: HubState
-  /** A contract was opened with this principal as a party. */
+  /**
+   * A contract that this principal is a party to. An agent is told each once: a new listener those that are known, then each that is opened,
+   * also one that was opened while there was no connection. A human is told what is opened while there is one.
+   */
   contract: Push<'contract.opened'>
   /** The hub is about to close the connection, and why. */
   closing: Push<'closing'>

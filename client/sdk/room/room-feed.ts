@@ -4,6 +4,8 @@ import type { Problem, Room, RoomOptions, RoomsOptions } from '../types.ts'
 export interface RoomFeedOptions {
   room: (contract_id: string, options: RoomOptions) => Promise<Room>
   onProblem: (problem: Problem) => void
+  /** One more contract is known. */
+  onContract: (contract: { contract_id: string }) => void
 }
 
 /** The contracts of an agent as they become known, each once for every reader. */
@@ -17,6 +19,11 @@ export class RoomFeed {
 
   constructor(options: RoomFeedOptions) {
     this.#options = options
+  }
+
+  /** All that are known by now. */
+  known(): { contract_id: string }[] {
+    return [...this.#contracts.keys()].map((contract_id) => ({ contract_id }))
   }
 
   onWelcome(contract_ids: readonly string[]): void {
@@ -64,6 +71,7 @@ export class RoomFeed {
   #add(contract_id: string, isNew: boolean): void {
     if (this.#contracts.has(contract_id)) return
     this.#contracts.set(contract_id, { isNew })
+    this.#options.onContract({ contract_id })
     this.#wake()
   }
 

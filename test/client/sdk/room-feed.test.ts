@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import type { Room } from '../../../client/sdk/index.ts'
-import { take, type World, world } from './sdk-world.ts'
+import { take, untilLive, type World, world } from './sdk-world.ts'
 
 describe('the contracts of an agent, by the sdk', () => {
   let w: World
@@ -30,6 +30,36 @@ describe('the contracts of an agent, by the sdk', () => {
     expect(event?.type).to.equal('contract.opened')
     await sdk.close()
     expect((await rooms.next()).done).to.equal(true)
+  })
+
+  it('[SDK-43] `contract` tells each contract once: what is open to a new listener, then what is opened, with or without a connection', async () => {
+    const { sdk } = await w.join()
+    const listen = () => {
+      const told: string[] = []
+      const stop = sdk.on('contract', (contract) => told.push(contract.contract_id))
+      return { told, stop }
+    }
+    const first = listen()
+    const gone = listen()
+    gone.stop()
+    expect(first.told).to.deep.equal([])
+    await Promise.resolve()
+    expect(first.told).to.deep.equal([contract_id])
+
+    const missed = w.hub.openContract()
+    w.hub.cut()
+    await new Promise((resolve) => sdk.on('state', resolve))
+    await untilLive(sdk)
+    expect(first.told).to.deep.equal([contract_id, missed])
+    w.hub.push('contract.opened', { contract_id: missed })
+
+    const unheard = w.hub.openContract()
+    const later = listen()
+    const told = new Promise((resolve) => sdk.on('contract', (contract) => contract.contract_id === unheard && resolve(contract)))
+    w.clock.pass(15_000)
+    expect(await told).to.deep.equal({ contract_id: unheard })
+    for (const { told: all } of [first, later]) expect(all).to.deep.equal([contract_id, missed, unheard])
+    expect(gone.told).to.deep.equal([])
   })
 
   it('[SDK-40] a contract that was opened unheard is met at the next heartbeat, once, from its first event', async () => {
