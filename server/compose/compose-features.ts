@@ -76,12 +76,9 @@ export async function composeFeatures(deps: FeatureDeps) {
 
   let reactorTable: ReactorTable = {}
   const reactors = createReactors({
-    store,
-    clock,
+    ...{ store, clock, onTrouble, onDeadLetter: deps.onDeadLetter },
     table: () => reactorTable,
     refresh: (stream) => log.refresh(stream),
-    onTrouble,
-    onDeadLetter: deps.onDeadLetter,
   })
   const log = createLog({
     ...{ store, clock, epoch, onTrouble },
@@ -98,6 +95,7 @@ export async function composeFeatures(deps: FeatureDeps) {
       for (const { event } of news) {
         const call_id = tools.endedCall(event)
         if (call_id !== undefined) streams.forget(call_id)
+        if (event.type === 'message.posted') presence.posted(contractOf(stream), event.by.id)
       }
       deliver(stream, news)
       meter.delivered(performance.now() - began)

@@ -80,6 +80,18 @@ describe('docs-desk with a model', () => {
     expect((await answerTo(human, contract_id, seq)).body).to.equal('Forty.\n\nSources: [tower.md:3]')
   })
 
+  it('[DESK-5] it is shown as typing until its answer is there', async () => {
+    const isTold = (typing: boolean) => human.next('presence', ({ changed = [] }) => changed.some((member) => member.typing === typing))
+    human.told.length = 0
+    model.behave(async (response) => {
+      await isTold(true)
+      openStream(response).end(`${delta('Forty.')}${DONE}`)
+    })
+    const seq = await ask(human, contract_id, QUESTION)
+    await answerTo(human, contract_id, seq)
+    await isTold(false)
+  })
+
   const failures: Record<string, { how: Parameters<ModelStandIn['behave']>[0]; why: string }> = {
     'an error status': { how: (response) => void response.writeHead(429).end('{}'), why: 'it answered with status 429' },
     'an error in mid-stream': {

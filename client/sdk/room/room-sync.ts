@@ -6,7 +6,7 @@ import type { Ask } from '../link/link.ts'
 import { ownRefusal, RefusedError, toError } from '../refused-error.ts'
 import type { Place, RoomReset } from '../types.ts'
 import type { RoomLog } from './room-log.ts'
-import { chunkPlace, withChunk, withPresence } from './room-view.ts'
+import { chunkPlace, withChunk, withPost, withPresence } from './room-view.ts'
 
 export interface ChunkSink {
   /** The next chunk. */
@@ -257,6 +257,8 @@ export class RoomSync {
       this.view = { ...this.view, seq: event.seq }
       this.#options.onProblem(toError(thrown))
     }
+    // What is caught up on was said before.
+    if (this.isLive) this.view = withPost(this.view, event)
     this.place = { seq: event.seq, epoch: log.epoch, chain: event.chain }
     log.push(event)
     this.#options.onEvent(event)

@@ -1,4 +1,4 @@
-import type { CallView, Member, Push, RoomView } from '../../../shared/protocol/index.ts'
+import type { CallView, Member, Push, RoomView, WireEvent } from '../../../shared/protocol/index.ts'
 
 /** Lays over the folded room what is not history. Each returns a new view. */
 
@@ -14,6 +14,14 @@ export function withPresence(view: RoomView, { snapshot, joined = [], left = [],
     else members.delete(id)
   }
   return { ...view, members: [...members.values()] }
+}
+
+/** Who has posted is typing no more, though the word of it comes a moment later. */
+export function withPost(view: RoomView, event: WireEvent): RoomView {
+  const author = event.type === 'message.posted' ? event.by.id : undefined
+  const isDone = ({ id, typing }: Member) => typing === true && id === author
+  if (!view.members.some(isDone)) return view
+  return { ...view, members: view.members.map((member) => (isDone(member) ? { ...member, typing: false } : member)) }
 }
 
 function isParty({ contract }: RoomView, id: string): boolean {

@@ -184,6 +184,20 @@ describe('rooms of the sdk', () => {
     expect(w.hub.payloads('room.join')).to.have.length(joins + 1)
   })
 
+  it('[SDK-44] who has posted is typing no more, before the hub says so', async () => {
+    const { sdk } = await w.join()
+    const room = await sdk.room(contract_id)
+    await caughtUp(room)
+    const { id } = w.hub.principal
+    const member = { id, kind: 'agent', role: 'provider', connected: true, typing: true }
+    const isTyping = () => room.view.members.find((one) => one.id === id)?.typing
+    w.hub.push('presence', { contract_id, version: 1, snapshot: [member] })
+    await untilRoom(room, () => isTyping() || undefined)
+    w.hub.say(contract_id, 'This was it.')
+    await untilRoom(room, () => (room.view.seq === 2 ? true : undefined))
+    expect(isTyping()).to.equal(false)
+  })
+
   it('[SDK-11] when the provider comes, its tools are asked for', async () => {
     const { sdk } = await w.join()
     const room = await sdk.room(contract_id)

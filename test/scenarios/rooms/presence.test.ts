@@ -136,6 +136,21 @@ describe('rooms: presence', () => {
     rae.close()
   })
 
+  it('[ROOM-15] a post ends the typing of its author at once, of nobody else, and where it was not told yet it never is', async () => {
+    const [rae, agent] = [await join(reviewer), await join(stage.provider)]
+    await heard(2)
+    for (const client of [rae, agent]) await client.must('typing', { contract_id })
+    const typing = await heard(3)
+    expect(typing.changed?.map((member) => member.typing)).to.deep.equal([true, true])
+    await rae.must('message.post', { contract_id, key: 'said', body: 'There.' })
+    expect((await heard(4)).changed?.map(({ id, typing }) => [id, typing])).to.deep.equal([[reviewer.id, false]])
+    // The word that it began is still being gathered.
+    await rae.must('typing', { contract_id })
+    await rae.must('message.post', { contract_id, key: 'said more', body: 'And more.', visibility: 'staff' })
+    expect((await heard(5)).changed?.map(({ id, typing }) => [id, typing])).to.deep.equal([[reviewer.id, false]])
+    for (const client of [rae, agent]) client.close()
+  })
+
   it('[ROOM-16] a cursor never moves back, in what is told and in what is kept', async () => {
     const post = (key: string) => watcher.must('message.post', { contract_id, key, body: key })
     for (const key of ['a', 'b', 'c']) await post(key)

@@ -62,6 +62,13 @@ export function createMemoryPresence({ clock, broadcast }: { clock: Clock; broad
     news.changed(contract_id, present.member)
   }
 
+  function posted(contract_id: string, principal_id: string): void {
+    const present = rooms.get(contract_id)?.present.get(principal_id)
+    if (present?.member.typing !== true) return
+    present.cancelTyping?.()
+    change(contract_id, principal_id, { typing: false })
+  }
+
   function tell(contract_id: string, changes: Changes): void {
     const room = rooms.get(contract_id)
     if (room === undefined) return
@@ -95,7 +102,7 @@ export function createMemoryPresence({ clock, broadcast }: { clock: Clock; broad
     rooms.clear()
   }
 
-  return { enter, exit, change, snapshot: async (contract_id) => now(contract_id), now, close }
+  return { enter, exit, change, posted, snapshot: async (contract_id) => now(contract_id), now, close }
 }
 
 function membersOf({ present }: Room): Member[] {

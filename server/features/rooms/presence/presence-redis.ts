@@ -100,11 +100,20 @@ export function createRedisPresence({ redis, clock, broadcast, background }: Red
     if (changes.typing !== true) return
     const name = `${contract_id} ${principal_id}`
     typing.get(name)?.()
-    const stop = () => {
-      typing.delete(name)
-      change(contract_id, principal_id, { typing: false })
-    }
-    typing.set(name, clock.after(TYPING_MS, stop))
+    typing.set(
+      name,
+      clock.after(TYPING_MS, () => posted(contract_id, principal_id)),
+    )
+  }
+
+  /** The node that heard of the typing says that it is over: each folds every post. */
+  function posted(contract_id: string, principal_id: string): void {
+    const name = `${contract_id} ${principal_id}`
+    const cancel = typing.get(name)
+    if (cancel === undefined) return
+    cancel()
+    typing.delete(name)
+    change(contract_id, principal_id, { typing: false })
   }
 
   async function changeMember(contract_id: string, principal_id: string, changes: Partial<Member>): Promise<void> {
@@ -177,7 +186,7 @@ export function createRedisPresence({ redis, clock, broadcast, background }: Red
     own.clear()
   }
 
-  return { enter, exit, change, snapshot, close }
+  return { enter, exit, change, posted, snapshot, close }
 }
 
 /** The answer, or undefined when it does not come in time. */

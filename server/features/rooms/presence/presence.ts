@@ -31,6 +31,8 @@ export interface Presence {
   exit(seat: Pick<Seat, 'contract_id' | 'device'> & { principal_id: string; at_once: boolean }): void
   /** Tells a change of a member that is connected: typing, a cursor. */
   change(contract_id: string, principal_id: string, news: Partial<Pick<Member, 'typing' | 'cursor'>>): void
+  /** What was being typed has been said. */
+  posted(contract_id: string, principal_id: string): void
   snapshot(contract_id: string): Promise<Connected>
   /** The same at this very moment, where nobody else must be asked: a snapshot that waited may be older than what was told since. */
   now?(contract_id: string): Connected
