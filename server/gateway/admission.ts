@@ -6,7 +6,8 @@ import type { Csrf } from './csrf.ts'
 import type { Admission } from './socket/sockets.ts'
 
 export interface Authenticate {
-  key(text: string): Promise<Admission>
+  /** It counts as used unless `accept` throws. */
+  key(text: string, accept?: (principal: Principal) => void): Promise<Admission>
   cookie(header: string | undefined): Promise<Admission>
   bearer(text: string): Promise<Admission>
 }
@@ -38,7 +39,7 @@ export function createAdmission({ authenticate, origins, csrf }: { authenticate:
     origin: string | undefined
   }): Promise<Admission> {
     const { key, token, as } = typeof auth === 'object' && auth !== null ? (auth as Record<string, unknown>) : {}
-    if (typeof key === 'string') return onlyAs(as, await authenticate.key(key))
+    if (typeof key === 'string') return authenticate.key(key, (principal) => void onlyAs(as, { principal }))
     if (typeof token === 'string') return onlyAs(as, await authenticate.bearer(token))
     if (cookieValue(cookie, COOKIE) === undefined) throw new ParleyError('UNAUTHENTICATED')
     if (origin === undefined || !own.has(origin)) throw new ParleyError('ORIGIN_DENIED')
@@ -76,7 +77,7 @@ export function createAdmission({ authenticate, origins, csrf }: { authenticate:
  * A page lives longer than the browser's cookie, which another tab may have replaced by somebody else's: what it writes for the one must
  * not be recorded as the other's. Refuses UNAUTHENTICATED unless the credentials prove whom the client takes itself for.
  */
-function onlyAs(expected: unknown, admission: Admission): Admission {
+function onlyAs<T extends Pick<Admission, 'principal'>>(expected: unknown, admission: T): T {
   if (expected === undefined || expected === admission.principal.id) return admission
   throw new ParleyError('UNAUTHENTICATED', { detail: 'The credentials are of another principal than the one that the client names' })
 }

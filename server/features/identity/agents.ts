@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
 import { type AgentAnswer, ALL_SCOPES, ParleyError, type Permissions } from '../../../shared/protocol/index.ts'
 import { byOf, isStaffMember, type Principal } from '../../core/access/principal.ts'
+import { covers } from '../../core/access/scopes.ts'
 import type { Clock } from '../../core/clock.ts'
 import { type Asked, type Audit, recordThenAct } from '../../pipeline/audit.ts'
 import { listPage, type PageQuery } from '../../pipeline/http/list-page.ts'
@@ -76,10 +77,11 @@ export function createAgents({ model: { agents }, keys, clock, audit }: { model:
   /** The user becomes the owner of an agent that has none, by showing a key of it. Throws ALREADY_EXISTS when another was first. */
   async function claim(id: string, { user, api_key, asked }: { user: Principal; api_key: string; asked: Asked }): Promise<AgentDocument> {
     const agent = await find(id)
-    const key = await keys.use(api_key)
-    if (key?.agent_id !== id || !(key.scopes.includes(ALL_SCOPES) || key.scopes.includes('agent'))) {
-      throw new ParleyError('PERMISSION_DENIED', { detail: "The key is not one of this agent with the scope 'agent'", scope: 'agent' })
-    }
+    // Before it counts as used: the key of another agent, or one that may not do this, begins no grace.
+    const key = await keys.use(api_key, async ({ agent_id, scopes }) => {
+      if (agent_id !== id || !covers(scopes, 'agent')) throw notItsKey()
+    })
+    if (key === undefined) throw notItsKey()
     if (agent.owner_id === user.id) return agent
     const about = { subject: { type: 'agent', id }, key_id: key._id }
     return recordThenAct(audit, { type: 'agent.claimed', ...asked, ...about }, async () => {
@@ -94,6 +96,10 @@ export function createAgents({ model: { agents }, keys, clock, audit }: { model:
 }
 
 export type Agents = ReturnType<typeof createAgents>
+
+function notItsKey(): ParleyError {
+  return new ParleyError('PERMISSION_DENIED', { detail: "The key is not one of this agent with the scope 'agent'", scope: 'agent' })
+}
 
 /** Made of the agent's id and of its time, so that each try to register the agent makes the same key. */
 function firstKeyOf(agent_id: string): string {

@@ -91,6 +91,47 @@ describe('keys of an agent', () => {
     expect(self.scopes).to.deep.equal(narrow.scopes)
   })
 
+  it('[KEY-17] a key that ends hands on none that ends later: neither by issuing, nor by rotating one that does', async () => {
+    const first = await stage.firstKeyOf(agent)
+    const at = (ms: number) => new Date(stage.clock.now() + ms).toISOString()
+    const [sooner, end, later] = [at(60_000), at(120_000), at(180_000)]
+    const short = await stage.issue(agent, { expires_at: end })
+    const as = { bearer: short.api_key }
+    for (const expires_at of [later, null]) {
+      const { status, body } = await stage.ask<{ code: string }>('POST', `/agents/${agent.id}/keys`, as, { expires_at })
+      expect([status, body.code], String(expires_at)).to.deep.equal([403, 'PERMISSION_DENIED'])
+    }
+    expect((await stage.issue(agent, {}, as)).expires_at, 'without a wish, when the key in hand ends').to.equal(end)
+    expect((await stage.issue(agent, { expires_at: sooner }, as)).expires_at).to.equal(sooner)
+    const rotated = await stage.ask('POST', `/agents/${agent.id}/keys/${first}/rotations`, as, { grace_period_s: 0 })
+    expect(rotated.status).to.equal(403)
+    expect(await stage.tried({ api_key: agent.bearer }), 'the longer key goes on').to.equal(200)
+    expect((await stage.rotate(agent, short.key_id, { grace_period_s: 0 }, as)).expires_at).to.equal(end)
+  })
+
+  it('[KEY-17] a key with rates of its own rotates none that has fewer bounds', async () => {
+    const first = await stage.firstKeyOf(agent)
+    const bounded = await stage.issue(agent, { rates: { write: { q: 5, w: 60 } } }, stage.admin)
+    const wider = await stage.issue(agent, { rates: { write: { q: 6, w: 60 } } }, stage.admin)
+    const as = { bearer: bounded.api_key }
+    for (const key_id of [first, wider.key_id]) {
+      const { status } = await stage.ask('POST', `/agents/${agent.id}/keys/${key_id}/rotations`, as, { grace_period_s: 0 })
+      expect(status).to.equal(403)
+    }
+    await stage.rotate(agent, bounded.key_id, { grace_period_s: 0 }, as)
+  })
+
+  it('[KEY-10] a new key that a claim or a handshake refuses was not used: the grace of the one before does not begin', async () => {
+    const first = await stage.firstKeyOf(agent)
+    const next = await stage.rotate(agent, first, { grace_period_s: 60 })
+    const [other, eve] = [await stage.newAgent(), await stage.user()]
+    expect((await stage.ask('POST', `/agents/${other.id}/claim`, eve, { api_key: next.api_key })).status).to.equal(403)
+    const auth = { key: next.api_key, as: other.id }
+    expect(await connectAs(stage.hub, { auth }).catch(({ message }) => message)).to.equal('UNAUTHENTICATED')
+    const { body } = await stage.ask<object>('GET', `/agents/${agent.id}/keys/${next.key_id}/history`, stage.admin)
+    expect(body).to.have.property('first_used_at', null)
+  })
+
   it('[KEY-3] no key has a scope whose permission its agent lacks, and none ends in the past', async () => {
     for (const [body, pointer] of [
       [{ scopes: ['tools', 'web'] }, '/scopes/1'],

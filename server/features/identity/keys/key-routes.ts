@@ -1,6 +1,5 @@
 import { type AgentKeyAnswer, http, type KeyHistoryAnswer, ParleyError } from '../../../../shared/protocol/index.ts'
-import { byOf } from '../../../core/access/principal.ts'
-import { profileOf, requireWithin } from '../../../core/access/profile.ts'
+import { byOf, type Principal } from '../../../core/access/principal.ts'
 import type { Clock } from '../../../core/clock.ts'
 import { askedBy } from '../../../pipeline/audit.ts'
 import { listLink } from '../../../pipeline/http/list-link.ts'
@@ -13,7 +12,7 @@ import { type Manager, requireManager } from '../manages.ts'
 import type { AgentKeyDocument, Model } from '../model.ts'
 import type { AgentKeys, Making, Who } from './agent-keys.ts'
 import { isOver } from './key-register.ts'
-import { requireCover, termsOf } from './key-terms.ts'
+import { requireNoMore, termsOf } from './key-terms.ts'
 import { shownOnce } from './shown-once.ts'
 
 export interface KeyRouteDeps {
@@ -31,7 +30,8 @@ export function createKeyRoutes({ model, agents, keys, clock }: KeyRouteDeps): R
   async function issue(request: RouteRequest): Promise<RouteAnswer> {
     const { principal, agent } = await enter(request, issuers)
     const asked = parse(http['POST /agents/:id/keys'].body, request.body === undefined ? {} : request.body)
-    const terms = termsOf(asked, { issuer: principal, grants: agent.permissions, now_ms: clock.now() })
+    const held = await heldBy(principal, agent._id)
+    const terms = termsOf(asked, { issuer: principal, held, grants: agent.permissions, now_ms: clock.now() })
     return shownOnce(await keys.issue(agent._id, terms, whoOf(request), makingOf(request)))
   }
 
@@ -39,9 +39,7 @@ export function createKeyRoutes({ model, agents, keys, clock }: KeyRouteDeps): R
     const { principal, agent } = await enter(request, issuers)
     const { grace_period_s, reason } = parse(http['POST /agents/:id/keys/:key_id/rotations'].body, request.body)
     const key = await keyOf(agent._id, request)
-    // Or a key that may little would come by the secret of one that may more.
-    if (principal.credential?.kind === 'key') requireCover(principal.credential.scopes, key.scopes)
-    requireWithin(profileOf(principal), key.profile)
+    requireNoMore(await heldBy(principal, agent._id), key)
     return shownOnce(await keys.rotate(key, { grace_ms: grace_period_s * 1_000, reason, ...makingOf(request) }, whoOf(request)))
   }
 
@@ -71,6 +69,10 @@ export function createKeyRoutes({ model, agents, keys, clock }: KeyRouteDeps): R
     const agent_id = pathId(request)
     const agent = await agents.find(agent_id)
     return { principal, agent, manager: requireManager(principal, agent_id, allowed) }
+  }
+
+  async function heldBy({ credential }: Principal, agent_id: string): Promise<AgentKeyDocument | undefined> {
+    return credential?.kind === 'key' ? keys.find(agent_id, credential.id) : undefined
   }
 
   async function keyOf(agent_id: string, request: RouteRequest): Promise<AgentKeyDocument> {
