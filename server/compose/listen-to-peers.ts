@@ -5,8 +5,9 @@ import type { Log } from '../pipeline/log/log.ts'
 import { streamOf } from '../pipeline/log/record.ts'
 import type { Peers } from '../pipeline/peers.ts'
 import { audienceOf, type Broadcast } from '../pipeline/session.ts'
-import { type EventText, toStored } from '../pipeline/store/event-store.ts'
+import type { EventText } from '../pipeline/store/event-store.ts'
 import type { Follower } from '../pipeline/store/follow.ts'
+import { toStored } from '../pipeline/store/stored-event.ts'
 
 export interface ListenDeps {
   /** A principal's credentials are not what they were. */

@@ -1,7 +1,8 @@
 import type { AuditItem } from '../../../shared/protocol/index.ts'
 import { createBreather } from '../../pipeline/background/breather.ts'
-import { type EventStore, wireBytes } from '../../pipeline/store/event-store.ts'
+import type { EventStore } from '../../pipeline/store/event-store.ts'
 import { createFairTurns } from '../../pipeline/store/fair-turns.ts'
+import { wireBytes } from '../../pipeline/store/stored-event.ts'
 import { toAuditItem } from './audit-item.ts'
 
 /** Sixteen of the largest are 4 MB. */

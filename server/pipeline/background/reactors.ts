@@ -1,6 +1,7 @@
 import type { EventType, LogDraft } from '../../../shared/protocol/index.ts'
 import type { Clock } from '../../core/clock.ts'
-import { type EventDocument, type EventStore, eventId, type StoredEvent, toStored } from '../store/event-store.ts'
+import { type EventDocument, type EventStore, eventId, type StoredEvent } from '../store/event-store.ts'
+import { toStored } from '../store/stored-event.ts'
 import { type DeadLetter, isFree, LONGEST_WAIT_MS, MOST_ATTEMPTS, reasonOf, waitAfter, willPass } from './retry.ts'
 
 /** Does what follows from an event. At least once, so idempotent by stream and seq; its outcome comes back as a frame. */

@@ -1,8 +1,9 @@
 import { type Connection, type mongo, Schema } from 'mongoose'
 import { type AuditType, type By, type ErrorCode, type EventType, ParleyError, type RecordedEvent } from '../../../shared/protocol/index.ts'
-import { type Sealed, unseal } from '../../core/seal.ts'
+import type { Sealed } from '../../core/seal.ts'
 import { type InsertOutcome, outcomeOf } from './insert-outcome.ts'
 import { createReadPaces } from './read-paces.ts'
+import { documentFromBytes, storedFromBytes, toStored, wireBytes } from './stored-event.ts'
 
 /** Who may read an event: `staff` = staff, the owner and the provider; others get a stub in its place. */
 export type Audience = 'all' | 'staff'
@@ -55,6 +56,9 @@ export interface StoredEvent {
   /** Written by this node: it does what follows, and tells the others. */
   mine?: true
 }
+
+/** An event as another node or the database has it. */
+export type EventText = Pick<EventDocument, 'seq' | 'chain' | 'json' | 'digest' | 'audience' | 'hash' | 'refused'>
 
 const committed: mongo.WriteConcernSettings = { w: 'majority', j: true }
 const SEQ_DIGITS = 12
@@ -116,37 +120,55 @@ export function createEventStore(connection: Connection) {
    * `isWhole`.
    */
   async function read(stream: string, range: ReadRange): Promise<StoredEvent[]> {
-    return (await readDocuments(stream, range)).documents.map(toStored)
+    const { found } = await readBatches(stream, range, async (after_id, limit) => {
+      const raw = await answered(inOrder(stream, { after_id, limit }, { raw: true }).toArray())
+      // The cast holds: that is what `raw` asks for.
+      const all = raw as unknown as Buffer[]
+      return { found: all.map(storedFromBytes), last_id: all.length > 0 ? documentFromBytes(all.at(-1) as Buffer)._id : after_id }
+    })
+    return found
   }
 
   /** The same as they lie there, for one who takes nothing in them for granted. `isLast`: the log ended with them. */
-  async function readDocuments(stream: string, { after, limit, most_bytes = MOST_READ_BYTES }: ReadRange): Promise<DocumentPage> {
-    const documents: EventDocument[] = []
-    for (let [at_once, bytes] = [paces.firstOf(eventId(stream, after), most_bytes), 0]; ; ) {
-      const wanted = Math.min(limit - documents.length, at_once)
-      const found = await readBatch(stream, documents.at(-1)?._id ?? eventId(stream, after), wanted)
-      documents.push(...found)
-      for (const { json } of found) bytes += wireBytes(String(json))
+  async function readDocuments(stream: string, range: ReadRange): Promise<DocumentPage> {
+    const { found, isLast } = await readBatches(stream, range, async (after_id, limit) => {
+      const documents = await answered(inOrder(stream, { after_id, limit }).toArray())
+      const sized = documents.map((document) => ({ document, bytes: wireBytes(String(document.json)) }))
+      return { found: sized, last_id: documents.at(-1)?._id ?? after_id }
+    })
+    return { documents: found.map(({ document }) => document), isLast }
+  }
+
+  async function readBatches<T extends { bytes: number }>(
+    stream: string,
+    { after, limit, most_bytes = MOST_READ_BYTES }: ReadRange,
+    readBatch: (after_id: string, limit: number) => Promise<{ found: T[]; last_id: string }>,
+  ): Promise<{ found: T[]; isLast: boolean }> {
+    const all: T[] = []
+    let last = eventId(stream, after)
+    for (let [at_once, bytes] = [paces.firstOf(last, most_bytes), 0]; ; ) {
+      const wanted = Math.min(limit - all.length, at_once)
+      const { found, last_id } = await readBatch(last, wanted)
+      all.push(...found)
+      for (const one of found) bytes += one.bytes
+      last = last_id
       const isLast = found.length < wanted
-      if (!isLast && documents.length < limit && bytes < most_bytes) {
+      if (!isLast && all.length < limit && bytes < most_bytes) {
         // As many as fit, by the mean of those so far; and not far more than before, for the next ones may be larger.
-        at_once = Math.min(Math.ceil(((most_bytes - bytes) * documents.length) / bytes), at_once * BATCH_GROWS)
+        at_once = Math.min(Math.ceil(((most_bytes - bytes) * all.length) / bytes), at_once * BATCH_GROWS)
         continue
       }
-      if (!isLast) paces.note(documents.at(-1)?._id ?? '', { count: documents.length, bytes })
-      return { documents, isLast }
+      if (!isLast) paces.note(last, { count: all.length, bytes })
+      return { found: all, isLast }
     }
   }
 
-  function readBatch(stream: string, after_id: string, limit: number): Promise<EventDocument[]> {
+  function inOrder(stream: string, { after_id, limit }: { after_id: string; limit: number }, options: mongo.FindOptions = {}) {
     const range = { _id: { $gt: after_id, $lte: `${stream}:${MILLION_MILLION}` } }
-    return answered(
-      collection
-        .find(range, { ...majority, batchSize: limit })
-        .sort({ _id: 1 })
-        .limit(limit)
-        .toArray(),
-    )
+    return collection
+      .find(range, { ...majority, ...options, batchSize: limit })
+      .sort({ _id: 1 })
+      .limit(limit)
   }
 
   /** The next events of many streams behind their places, in order, in one query: `NEXT_AT_ONCE` of each, less where they are large. */
@@ -228,25 +250,6 @@ export function toDocument(
   const { event, json, digest } = sealed
   const { seq, type, by, key, chain } = event
   return { _id: eventId(stream, seq), stream, seq, type, at: new Date(event.at), by, key, json, digest, chain, ...beside }
-}
-
-/** What the event takes on the wire: its text, its chain, and a comma. */
-export function wireBytes(json: string): number {
-  return Buffer.byteLength(json) + 80
-}
-
-/** An event as another node or the database has it. */
-export type EventText = Pick<EventDocument, 'seq' | 'chain' | 'json' | 'digest' | 'audience' | 'hash' | 'refused'>
-
-export function toStored({ seq, chain, json, digest, audience, hash, refused }: EventText): StoredEvent {
-  let event: RecordedEvent | undefined
-  return {
-    get event() {
-      event ??= unseal(json, chain)
-      return event
-    },
-    ...{ seq, chain, json, digest, audience, hash, bytes: wireBytes(json), ...(refused ? { refused } : {}) },
-  }
 }
 
 /** The answer, or UNAVAILABLE when it does not come in time: a half-open connection must not hold up every room. */

@@ -1,8 +1,9 @@
 import { type Checkpoint, type LogFault, type LogVerdict, logFaults } from '../../../shared/protocol/index.ts'
 import { digestOf, firstChain, nextChain } from '../../core/seal.ts'
 import { createBreather } from '../background/breather.ts'
-import { type EventDocument, type EventStore, eventId, wireBytes } from './event-store.ts'
+import { type EventDocument, type EventStore, eventId } from './event-store.ts'
 import { createFairTurns, type FairTurns } from './fair-turns.ts'
+import { wireBytes } from './stored-event.ts'
 
 /** The signed places of logs, as they lie in the database: whether the hub did sign them is asked of `isSigned`. */
 export interface Checkpoints {

@@ -1,6 +1,7 @@
 import { expect } from 'chai'
-import { type EventText, eventId, toStored } from '../../../server/pipeline/store/event-store.ts'
+import { type EventText, eventId } from '../../../server/pipeline/store/event-store.ts'
 import { createFollower } from '../../../server/pipeline/store/follow.ts'
+import { toStored } from '../../../server/pipeline/store/stored-event.ts'
 import { createManualClock } from '../../harness/clock.ts'
 import { expectWhole, faults, sayAll, useRig } from './log-rig.ts'
 
