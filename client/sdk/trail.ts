@@ -65,8 +65,9 @@ export function followTrail(hub: Hub, { onReset, cursor, most_waiting = MOST_WAI
       attempt += 1
       place = push.cursor
       isLive = push.live
-      queue.push({ ...push, items: push.items.filter(isNew) })
-      waiting += push.items.length
+      const items = push.items.filter(isNew)
+      queue.push({ ...push, items })
+      waiting += items.length
       if (waiting > most_waiting && !isPaused) pause()
       wake()
     },
@@ -88,7 +89,8 @@ export function followTrail(hub: Hub, { onReset, cursor, most_waiting = MOST_WAI
       const ack = await link.ask('audit.follow', { ...filters, ...(place === undefined ? {} : { cursor: place }) })
       if (ack.reset) onReset?.()
       if (mine === attempt) place = ack.cursor
-      taken ??= place
+      // Not `place`: what came meanwhile was not taken.
+      taken ??= ack.cursor
       begun.resolve()
     } catch (thrown) {
       const fault = thrown instanceof RefusedError ? thrown : ownRefusal('ANSWER_INVALID', toError(thrown).message, { cause: thrown })

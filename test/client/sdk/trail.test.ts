@@ -9,6 +9,7 @@ import { expect } from 'chai'
 import type { HubSession } from '../../../client/sdk/hub.ts'
 import { connect, type Hub, memoryStorage, type RefusedError } from '../../../client/sdk/index.ts'
 import { followTrail, type Trail } from '../../../client/sdk/trail.ts'
+import type { Push } from '../../../shared/protocol/index.ts'
 import { startHub, type TestHub } from '../../harness/hub.ts'
 import { api, connectAs, registerAgent, signUp } from '../../harness/people.ts'
 
@@ -85,6 +86,23 @@ describe('the sdk: the audit trail', () => {
     expect(['second', 'third'].slice(-names.length)).to.deep.equal(names)
   })
 
+  it('[SDK-36] what comes before the hub has said where it begins is behind the cursor when it was taken, not before', async () => {
+    const sdk = await enter()
+    const { tell } = overhear(sdk)
+    const { ask } = sdk.link
+    let begins: unknown
+    sdk.link.ask = async (frame, payload) => {
+      const ack = await ask(frame, payload)
+      if (frame === 'audit.follow' && 'cursor' in ack) begins = ack.cursor
+      if (frame === 'audit.follow') tell({ items: [], cursor: 'later', live: true })
+      return ack
+    }
+    const trail = followTrail(sdk, named)
+    await trail.begun
+    expect(trail.cursor).to.be.a('string').that.equals(begins)
+    trail.stop()
+  })
+
   it('[SDK-37] it throws the refusal of who may not read, or not any more; a later follow ends the one before', async () => {
     const requester = await signUp(hub)
     expect((await faultOf(followTrail(await enter(requester.bearer)))).code).to.equal('PERMISSION_DENIED')
@@ -119,6 +137,27 @@ describe('the sdk: the audit trail', () => {
     expect(asked.filter((frame) => frame === 'audit.follow').length).to.be.at.least(2)
   })
 
+  it('[SDK-38] what is told twice does not count as waiting', async () => {
+    const sdk = await enter()
+    const { tell, heard } = overhear(sdk)
+    const asked: string[] = []
+    const { ask } = sdk.link
+    sdk.link.ask = (frame, payload) => {
+      asked.push(frame)
+      return ask(frame, payload)
+    }
+    const trail = followTrail(sdk, { ...named, most_waiting: 2, cursor: (await followFrom()).cursor })
+    await trail.begun
+    await register('once')
+    expect(await take(trail, 1)).to.deep.equal(['once'])
+    const said = heard.find(({ items }) => items.length > 0)
+    if (said === undefined) throw new Error('nothing was told')
+    for (let times = 0; times < 5; times += 1) tell(said)
+    await register('next')
+    expect(await take(trail, 1)).to.deep.equal(['next'])
+    expect(asked).to.not.include('audit.unfollow')
+  })
+
   it('[SDK-39] the example has at most twenty lines, stands in the README, and goes on from its cursor when it was killed', async () => {
     const code = readFileSync(join(root, 'examples/watch-trail.ts'), 'utf8')
     expect(code.trimEnd().split('\n').length).to.be.at.most(20)
@@ -149,6 +188,22 @@ describe('the sdk: the audit trail', () => {
     return { cursor }
   }
 })
+
+/** What the hub tells of the trail, and a way to tell more. */
+function overhear({ link }: HubSession) {
+  const heard: Push<'audit.events'>[] = []
+  let tell = (_push: Push<'audit.events'>): void => expect.fail('nobody listens')
+  const on = link.on.bind(link)
+  link.on = (name, handler) => {
+    // The casts hold: it is the handler of this one push.
+    if (name === 'audit.events') tell = (push) => handler(push as never, () => undefined)
+    on(name, (push, ack) => {
+      if (name === 'audit.events') heard.push(push as never)
+      handler(push, ack)
+    })
+  }
+  return { heard, tell: (push: Push<'audit.events'>) => tell(push) }
+}
 
 async function linesWith({ stdout }: ChildProcess, text: string, count: number): Promise<void> {
   if (stdout === null) throw new Error('it has no output')
