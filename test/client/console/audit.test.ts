@@ -64,6 +64,25 @@ describe('console: the audit trail', () => {
     expect(await page.getByRole('button', { name: 'Live' }).getAttribute('aria-pressed')).to.equal('false')
   })
 
+  it('[CON-44] who searches anew before the hub has begun to tell sees what was asked for last', async () => {
+    const { page } = await world.signedIn({ user: await signUp(world.hub, ['reviewer'], 'Rea') })
+    await page.routeWebSocket(/socket\.io/, (socket) => {
+      const server = socket.connectToServer()
+      socket.onMessage((frame) => (String(frame).includes('"audit.follow"') ? undefined : server.send(frame)))
+    })
+    await registerAgent(world.hub, 'Quill')
+    await page.goto(`${world.hub.url}/app/audit?type=agent.registered`)
+    await rows(page).first().waitFor()
+    await page.getByRole('button', { name: 'Live' }).click()
+    await page.getByText('Live: what is added appears here by itself.').waitFor()
+    await page.getByLabel('Type, or its family').fill('user.signed_in')
+    await page.getByRole('button', { name: 'Search' }).click()
+    await until(
+      async () => [...new Set(await rows(page).locator('.item-title code').allTextContents())],
+      (types) => types.length === 1 && types[0] === 'user.signed_in',
+    )
+  })
+
   it('[CON-45] staff take the whole trail with them as lines of JSON; an owner sees what concerns their agent, and others that it is not theirs', async () => {
     const { page } = await world.signedIn({ user: await signUp(world.hub, ['reviewer'], 'Rea') })
     await page.goto(`${world.hub.url}/app/audit`)

@@ -9,6 +9,7 @@ import { noteActivity } from '../contracts.ts'
 import { learnNames } from '../names.ts'
 import { isPageVisible } from '../page-visible.ts'
 import { announce } from './announcements.ts'
+import { openStore } from './open-store.ts'
 import { createOutgoing, type OutgoingMessages } from './outgoing.ts'
 import { foldRows, type Row } from './rows.ts'
 import { sentenceOf } from './sentences.ts'
@@ -84,7 +85,7 @@ export class RoomStore {
     if (event !== undefined) this.isAtEnd.value = false
     try {
       const room = await this.#hub.room(this.contract_id)
-      if (this.#isOver) return void room.leave()
+      if (this.#isOver) return leaveUnlessOpenAgain(room)
       this.#adopt(room)
       const { seq } = room.place
       const follows = this.#follow(room, seq)
@@ -216,4 +217,9 @@ export class RoomStore {
     if (!isSeen || last === undefined) return
     this.#cursorTimer = setTimeout(() => this.#room?.setCursor(last), CURSOR_MS)
   }
+}
+
+/** Who went away and came back while it was joined has it open in another store: the sdk gives both the same room. */
+function leaveUnlessOpenAgain(room: Room): void {
+  if (openStore.peek()?.contract_id !== room.contract_id) void room.leave()
 }

@@ -33,17 +33,21 @@ export function AuditPage({ search }: { search: string }) {
     const { from: _from, to: _to, ...asked } = filters
     // The cast holds: whatever else an address names as severity, the hub refuses.
     const trail = followTrail(connected, asked as Parameters<typeof followTrail>[1])
-    // Behind the place where it begins nothing is missing, then.
-    void trail.begun.then(list.reload)
+    let isOver = false
+    // Behind the place where it begins nothing is missing, then. By then another search may stand here.
+    void trail.begun.then(() => (isOver ? undefined : list.reload()))
     void (async () => {
       try {
-        for await (const item of trail) fresh.value = [item, ...fresh.peek()].slice(0, MOST_FRESH)
+        for await (const item of trail) if (!isOver) fresh.value = [item, ...fresh.peek()].slice(0, MOST_FRESH)
       } catch (thrown) {
         said.value = `Not live any more. ${faultText(thrown)}`
         wantsLive.value = false
       }
     })()
-    return () => trail.stop()
+    return () => {
+      isOver = true
+      trail.stop()
+    }
   }, [isLive, connected, query])
 
   const news = fresh.value
