@@ -50,12 +50,18 @@ export async function createRig() {
   // What is in memory is not durable, so its numbers would say nothing.
   if ((await statfs(directory)).type === TMPFS) throw new Error('the temporary directory is in memory: set TMPDIR to one on a disk')
   const closers: (() => Promise<unknown>)[] = [() => rm(directory, { recursive: true, force: true })]
-  const generator = await startGenerator()
   const profiles = new Map<number, number>()
   let databases = 0
   let closing: Promise<void> | undefined
+  const generator = await startGenerator()
+
+  /** Whoever would start something now would leave it behind: what closes looks at each only once. */
+  function requireOpen(): void {
+    if (closing !== undefined) throw new Error('the run has ended')
+  }
 
   async function forked(file: string, env: Record<string, string> = {}): Promise<{ child: ChildProcess; port: number }> {
+    requireOpen()
     const child = fork(fileURLToPath(new URL(file, import.meta.url)), { env: { PATH: process.env['PATH'], ...env }, stdio: 'inherit' })
     const stop = () => ended(child)
     closers.push(stop)
@@ -104,14 +110,17 @@ export async function createRig() {
 
   /** An embedded database on disk, so that a hub and a baseline can share it. */
   async function startDatabase(): Promise<Embedded> {
-    const embedded = await launchEmbedded({ directory: join(directory, `db-${++databases}`), mode: 'durable' })
-    closers.push(() => embedded.stop())
-    return embedded
+    requireOpen()
+    const launching = launchEmbedded({ directory: join(directory, `db-${++databases}`), mode: 'durable' })
+    // Before it is up, as below.
+    closers.push(async () => (await launching.catch(() => undefined))?.stop())
+    return launching
   }
 
   async function parley({ database, env = {}, root }: ParleyOptions = {}): Promise<ParleyServer> {
     const data_dir = await mkdtemp(join(directory, 'hub-'))
     const port = await freePort()
+    requireOpen()
     const starting = startHubProcess({
       data_dir,
       port,
