@@ -11,11 +11,13 @@ import { selfTimes } from '../../bench/profile/self-times.ts'
 
 const MAIN = fileURLToPath(new URL('../../bench/main.ts', import.meta.url))
 const run = promisify(execFile)
+// Of some seconds of work. Below what mocha gives a test, so that what it said is told.
+const LONGEST_MS = 100_000
 
 describe('npm run bench', () => {
   it('[BENCH-1] ends by itself with a table, its numbers as JSON, and a plot', async () => {
     const out = await mkdtemp(join(tmpdir(), 'parley-bench-test-'))
-    const { stdout } = await run(process.execPath, [MAIN, '--only', 'B6', '--quick', '--out', out], { timeout: 55_000 })
+    const { stdout } = await run(process.execPath, [MAIN, '--only', 'B6', '--quick', '--out', out], { timeout: LONGEST_MS })
     const { machine, lines } = JSON.parse(await readFile(join(out, 'results.json'), 'utf8'))
     const svg = await readFile(join(out, 'results.svg'), 'utf8')
     const rows = stdout.split('\n').filter((line) => line.startsWith('| B6 '))
@@ -28,7 +30,7 @@ describe('npm run bench', () => {
       isDrawn: svg.startsWith('<svg') && svg.trimEnd().endsWith('</svg>') && svg.includes('tool call until its outcome is seen'),
     }).to.deep.equal({ rows: 3, lines: ['B6', 'B6', 'B6'], faulty: [], saysMachine: true, isDrawn: true })
     await rm(out, { recursive: true })
-  }).timeout(60_000)
+  })
 
   it('[BENCH-3] a profile says of each function whose it is, and how much of the time was its own', () => {
     const frame = (functionName: string, url = '') => ({ functionName, url, scriptId: '0', lineNumber: 6, columnNumber: 0 })
@@ -83,24 +85,31 @@ describe('npm run bench', () => {
     it(`[BENCH-5] a run that is ended ${when} writes what it has, exits with 1, and leaves nothing behind`, async () => {
       const out = await mkdtemp(join(tmpdir(), 'parley-bench-test-'))
       const env = { ...process.env, TMPDIR: await mkdtemp(join(tmpdir(), 'parley-bench-test-')) }
-      const asked = run(process.execPath, [MAIN, '--only', only, '--quick', '--minutes', ends.minutes ?? '1', '--out', out], { env })
-      asked.child.stderr?.on('data', (told: string) => {
-        if (ends.signalAt !== undefined && told.includes(ends.signalAt)) asked.child.kill('SIGTERM')
+      const asked = run(process.execPath, [MAIN, '--only', only, '--quick', '--minutes', ends.minutes ?? '1', '--out', out], {
+        env,
+        timeout: LONGEST_MS,
+      })
+      let said = ''
+      asked.child.stderr?.on('data', (text: string) => {
+        const isOver = ends.signalAt !== undefined && said.includes(ends.signalAt)
+        said += text
+        // Once: whoever asks a second time is not asked to wait.
+        if (!isOver && ends.signalAt !== undefined && said.includes(ends.signalAt)) asked.child.kill('SIGTERM')
       })
       const { code, stdout, stderr } = await asked.then(
         (told) => ({ code: 0, ...told }),
         (failed: { code: number; stdout: string; stderr: string }) => failed,
       )
       const { lines } = JSON.parse(await readFile(join(out, 'results.json'), 'utf8'))
+      // How far it came by then depends on the machine: what it writes and what it prints is the same.
+      const printed = stdout.split('\n').filter((line) => /^\| B\d+ /.test(line)).length
       expect(
-        { code, lines, isTold: stderr.includes(`what is not done is left out`), hasTable: stdout.includes('| row |') },
+        { code, printed, isTold: stderr.includes(`what is not done is left out`), hasTable: stdout.includes('| row |') },
         stderr,
-      ).to.deep.equal({
-        ...{ code: 1, lines: [], isTold: true, hasTable: true },
-      })
+      ).to.deep.equal({ code: 1, printed: lines.length, isTold: true, hasTable: true })
       expect(await readdir(env.TMPDIR), 'a hub that still started when the time was over lives on').to.deep.equal([])
       for (const folder of [out, env.TMPDIR]) await rm(folder, { recursive: true })
-    }).timeout(60_000)
+    })
   }
 
   it('[BENCH-2] refuses a row that there is not, and names those there are', async () => {
