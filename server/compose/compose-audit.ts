@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import type { Connection } from 'mongoose'
-import { type AuditEventDraft, type Checkpoint, type EventType, trailEvents } from '../../shared/protocol/index.ts'
+import { type AuditEventDraft, type Checkpoint, type EventType, type LogDraft, trailEvents } from '../../shared/protocol/index.ts'
 import { isStaffMember, type Principal, system } from '../core/access/principal.ts'
 import type { Clock } from '../core/clock.ts'
 import type { CheckpointKeys } from '../core/secrets/checkpoint-keys.ts'
@@ -30,6 +30,7 @@ import type { EventDocument, EventStore, StoredEvent } from '../pipeline/store/e
 import { createSnapshotStore } from '../pipeline/store/snapshot-store.ts'
 import { createVerifyStream } from '../pipeline/store/verify-stream.ts'
 import { version } from '../version.ts'
+import { audienceOfDraft } from './annotate.ts'
 
 export interface AuditDeps {
   connection: Connection
@@ -140,9 +141,11 @@ function isOfTheTrail(type: EventType): boolean {
   return Object.hasOwn(trailEvents, type)
 }
 
-/** What a search of the trail goes by is no part of the text: it must still be what the text says. */
-function isBeside({ stream, json, facets = [] }: EventDocument): boolean {
+/** Who may read it, and what a search of the trail goes by, is no part of the text: it must still be what the text says. */
+function isBeside({ stream, json, audience, facets = [] }: EventDocument): boolean {
+  const told: LogDraft = JSON.parse(json)
+  if (audience !== audienceOfDraft(told)) return false
   if (!isAuditStream(stream)) return true
-  const wanted = new Set(facetsOfAudit(JSON.parse(json) as AuditEventDraft))
+  const wanted = new Set(facetsOfAudit(told as AuditEventDraft))
   return facets.length === wanted.size && facets.every((facet) => wanted.has(facet))
 }

@@ -77,6 +77,31 @@ describe('the audit trail: verify', () => {
     })
   }
 
+  it('[AUDIT-38] in a room, who may read an event is found changed too: a note that was opened to all, and a message that was hidden', async () => {
+    const stage = await setStage()
+    try {
+      const { contract_id, requester } = await openContract(stage.hub())
+      const staff = await signUp(stage.hub(), ['reviewer'])
+      const client = await connectAs(stage.hub(), staff)
+      const said = async (visibility: 'all' | 'staff') =>
+        (await client.must('message.post', { contract_id, key: visibility, body: 'hello', visibility })).seq
+      const seqs = [await said('staff'), await said('all')]
+      client.close()
+      const verdict = async () =>
+        (await api<object>(stage.hub(), 'GET', `/contracts/${contract_id}/log/verify`, { bearer: requester.bearer })).body
+      expect(await verdict()).to.include({ ok: true })
+      for (const [at, audience] of (['all', 'staff'] as const).entries()) {
+        const row = { stream: `contract:${contract_id}`, seq: seqs[at] ?? 0 }
+        await stage.events.updateOne(row, { $set: { audience } })
+        expect(await verdict(), audience).to.include({ ok: false, fault: 'changed', first_bad: row.seq })
+        await stage.events.updateOne(row, { $set: { audience: audience === 'all' ? 'staff' : 'all' } })
+      }
+      expect(await verdict()).to.include({ ok: true })
+    } finally {
+      await stage.close()
+    }
+  })
+
   it('[AUDIT-10] an end that was cut off while no hub ran is found, by the place that was signed last', async () => {
     const stage = await setStage()
     try {
