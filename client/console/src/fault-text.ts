@@ -1,11 +1,13 @@
 import { toRefused } from './api.ts'
+import { fixText } from './fix-text.ts'
 
 /** A refusal as sentences: what is wrong, in which field, and what to do. */
 export function faultText(thrown: unknown): string {
-  const { title, detail, fix, errors } = toRefused(thrown)
+  const error = toRefused(thrown)
+  const { title, detail, errors } = error
   const fields = errors.map(({ pointer, detail: what }) => `${nameOf(pointer)}: ${what}`)
   // What is wrong in a field says by itself what to change.
-  return (fields.length > 0 ? [detail ?? title, ...fields] : [detail ?? title, fix]).map(sentence).join(' ')
+  return (fields.length > 0 ? [detail ?? title, ...fields] : [detail ?? title, fixText(error)]).map(sentence).join(' ')
 }
 
 /** `/scopes/0` is about the scopes. */

@@ -23,6 +23,24 @@ describe('console: agents and their keys', () => {
     return { ...opened, ...body, owner }
   }
 
+  it('[CON-31] a key that is bound by a profile says by what, and does not say that it may all that the agent may', async () => {
+    const { page, agent_id, owner, api_key } = await ownedAgent()
+    const profile = { allowed_tools: ['weigh'], allowed_agents: [], max_cost_per_task: 2.5, network_access: false }
+    await api(world.hub, 'POST', `/agents/${agent_id}/keys`, { body: { name: 'bounded', profile }, bearer: owner.bearer })
+    await page.reload()
+    const row = page.locator('.item', { hasText: 'bounded' })
+    await row.getByText('All that the agent may, within the bounds below.').waitFor()
+    expect(await row.locator('dl.bounds > div').allTextContents()).to.have.members([
+      ...['Toolsweigh', 'Other agentsnone', 'US dollars a task2.5', 'Networkno'],
+    ])
+    expect(
+      await page
+        .locator('.item', { hasText: api_key.slice(-4) })
+        .locator('dl')
+        .count(),
+    ).to.equal(0)
+  })
+
   async function takeKey(page: Page): Promise<string> {
     const key = await page.getByLabel('API key').inputValue()
     await page.getByRole('button', { name: 'Done' }).click()

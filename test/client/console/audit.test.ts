@@ -99,6 +99,9 @@ describe('console: the audit trail', () => {
     expect(await own.getByRole('link', { name: 'Export' }).count()).to.equal(0)
     await own.goto(`${world.hub.url}/app/audit`)
     await own.getByText('name one of your agents; only staff read all').waitFor()
+    await own.goto(`${world.hub.url}/app/people`)
+    // In words for a person, not by the fields of the answer.
+    await own.getByText('It takes one of these roles: admin.').waitFor()
   })
 
   it('[CON-46] the page has no fault that axe finds, wide and narrow, in light and dark', async () => {

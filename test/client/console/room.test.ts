@@ -55,7 +55,8 @@ describe('console: a room', () => {
     await page.getByRole('textbox', { name: 'Message' }).fill(`too large ${'x'.repeat(9_000)}`)
     await page.keyboard.press('Enter')
     const refused = page.locator('.outgoing .refused')
-    await refused.getByText(/Not sent\./).waitFor()
+    // In words for a person, not by the fields of the answer.
+    await refused.getByText('Not sent. The payload is too large. Send less at once: 8.2 KB at most.').waitFor()
     await page.reload()
     await refused.getByText(/Not sent\./).waitFor()
     await refused.getByRole('button', { name: 'Retry' }).click()

@@ -1,6 +1,7 @@
 import { PASSWORD_MIN_CHARS, PASSWORD_MOST_BYTES, passwordBytes } from '../../../../shared/protocol/http/password-bounds.ts'
 import type { RefusedError } from '../../../sdk/index.ts'
 import { toRefused } from '../api.ts'
+import { fixText } from '../fix-text.ts'
 
 /** What is wrong with a new password, before the hub is asked; undefined when nothing is. */
 export function passwordFault(password: string): string | undefined {
@@ -14,7 +15,7 @@ export function sayRefusal(thrown: unknown, denied: string): string {
   const error = toRefused(thrown)
   if (error.code === 'UNAUTHENTICATED') return denied
   if (error.code === 'RATE_LIMITED') return `Too many attempts from here. Try again ${waitOf(error)}.`
-  return `${error.title}. ${error.fix}`
+  return `${error.title}. ${fixText(error)}`
 }
 
 function waitOf({ facts }: RefusedError): string {

@@ -2,6 +2,7 @@ import { signal } from '@preact/signals'
 import type { Visibility, WireEvent } from '../../../../shared/protocol/index.ts'
 import type { Hub, Room } from '../../../sdk/index.ts'
 import { toRefused } from '../api.ts'
+import { fixText } from '../fix-text.ts'
 import { forget, keep, kept } from '../kept.ts'
 
 export interface Outgoing {
@@ -86,9 +87,9 @@ export function createOutgoing({ hub, room, me_id }: { hub: Hub; room: Room; me_
   }
 
   function refuse(message: Outgoing, thrown: unknown): void {
-    const { title, fix } = toRefused(thrown)
+    const error = toRefused(thrown)
     const { key, body, visibility, at } = message
-    set([...unsent.peek().filter((one) => one.key !== key), { key, body, visibility, at, because: `${title}. ${fix}` }])
+    set([...unsent.peek().filter((one) => one.key !== key), { key, body, visibility, at, because: `${error.title}. ${fixText(error)}` }])
   }
 
   function drop(key: string): void {

@@ -3,6 +3,7 @@ import { useEffect } from 'preact/hooks'
 import type { RefusedError } from '../../../../sdk/index.ts'
 import { type Me, redeemSignInLink, session, startSession, whoIsHere } from '../../account/session.ts'
 import { api, toRefused } from '../../api.ts'
+import { fixText } from '../../fix-text.ts'
 import { navigate } from '../../route.ts'
 import { Untrusted } from '../untrusted.tsx'
 import { HowToSignIn } from './signed-out.tsx'
@@ -120,7 +121,7 @@ function Failed({ error, onRetry }: { error: RefusedError; onRetry: () => void }
     <main class="notice">
       <h1>You are not signed in yet</h1>
       <p role="status">
-        {error.title}. {error.fix}
+        {error.title}. {fixText(error)}
       </p>
       <button type="button" class="button primary" onClick={onRetry}>
         Try again

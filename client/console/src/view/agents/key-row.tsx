@@ -1,10 +1,11 @@
 import { useSignal } from '@preact/signals'
-import type { By, KeyEndReason } from '../../../../../shared/protocol/index.ts'
+import type { By, KeyEndReason, Profile } from '../../../../../shared/protocol/index.ts'
 import { api } from '../../api.ts'
 import { DialogButton } from '../dialog-button.tsx'
 import { Icon, type IconName } from '../icon.tsx'
 import { Choice, Field } from '../manage/fields.tsx'
 import { Moment } from '../manage/moment.tsx'
+import { ProfileBounds } from '../profile-bounds.tsx'
 import { Untrusted } from '../untrusted.tsx'
 import { keyShown } from './issue-button.tsx'
 import { KeyHistory } from './key-history.tsx'
@@ -23,6 +24,7 @@ export interface AgentKey {
   last_used_at: string | null
   uses: number
   rotated_to?: string
+  profile?: Profile
   ended?: { at: string; by: By; reason: KeyEndReason }
 }
 
@@ -45,7 +47,7 @@ function lookOf({ status, ended, rotated_to, activated_at }: AgentKey): { icon: 
 }
 
 export function KeyRow({ item, path, mayRotate, onDone }: Props) {
-  const { name, prefix, last4, scopes, status, created_at, expires_at, last_used_at, uses, rotated_to, ended } = item
+  const { name, prefix, last4, scopes, status, created_at, expires_at, last_used_at, uses, rotated_to, profile, ended } = item
   const look = lookOf(item)
   const isGood = status === 'active' && ended === undefined
   return (
@@ -66,7 +68,8 @@ export function KeyRow({ item, path, mayRotate, onDone }: Props) {
           </span>
         </p>
         <p class="muted">
-          {scopes.includes('*') ? 'All that the agent may' : scopes.join(', ')}. Issued <Moment at={created_at} />
+          {scopes.includes('*') ? 'All that the agent may' : scopes.join(', ')}
+          {profile === undefined ? '' : ', within the bounds below'}. Issued <Moment at={created_at} />
           {last_used_at === null ? (
             ', never used'
           ) : (
@@ -85,6 +88,7 @@ export function KeyRow({ item, path, mayRotate, onDone }: Props) {
             </>
           )}
         </p>
+        {profile !== undefined && <ProfileBounds profile={profile} />}
         <KeyHistory path={path} version={`${uses} ${look.word}`} />
       </div>
       {isGood && (

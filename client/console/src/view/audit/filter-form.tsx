@@ -1,4 +1,5 @@
 import { useSignal } from '@preact/signals'
+import { useId } from 'preact/hooks'
 import { navigate } from '../../route.ts'
 import { Choice, Field } from '../manage/fields.tsx'
 import { auditPath, type FilterName, type Filters } from './filters.ts'
@@ -71,18 +72,18 @@ export function FilterForm({ filters }: { filters: Filters }) {
 }
 
 function Day({ label, value }: { label: string; value: { value: string } }) {
+  const id = useId()
   return (
     <div class="field">
-      <label>
-        {label}
-        <input
-          type="date"
-          value={value.value}
-          onInput={(input) => {
-            value.value = input.currentTarget.value
-          }}
-        />
-      </label>
+      <label for={id}>{label}</label>
+      <input
+        id={id}
+        type="date"
+        value={value.value}
+        onInput={(input) => {
+          value.value = input.currentTarget.value
+        }}
+      />
     </div>
   )
 }

@@ -1,23 +1,7 @@
 import type { BoundKey, BoundRefusal } from '../../../../../shared/protocol/index.ts'
-import { oneLine } from '../../untrusted-text.ts'
 import { Moment } from '../manage/moment.tsx'
-import { Untrusted } from '../untrusted.tsx'
+import { ProfileBounds } from '../profile-bounds.tsx'
 import { Refusals } from './flag-row.tsx'
-
-type Profile = NonNullable<BoundKey['profile']>
-
-const names = {
-  allowed_tools: 'Tools',
-  allowed_agents_count: 'Other agents',
-  allowed_skills: 'Skills',
-  max_concurrent_tasks: 'Calls at once',
-  max_execution_seconds: 'Seconds a call',
-  max_cpu_cores: 'CPU cores',
-  max_memory_gb: 'Memory, GB',
-  max_cost_per_task: 'US dollars a task',
-  network_access: 'Network',
-  filesystem_access: 'Files',
-} as const satisfies Record<keyof Profile, string>
 
 /** The agent's good keys and their bounds: neither party learns a secret here, nor with whom else the agent deals. */
 export function BoundKeys({ keys, refused }: { keys: readonly BoundKey[]; refused: readonly BoundRefusal[] }) {
@@ -41,7 +25,11 @@ export function BoundKeys({ keys, refused }: { keys: readonly BoundKey[]; refuse
                 )}
               </span>
             </p>
-            <Bounds profile={key.profile ?? {}} />
+            {key.profile === null ? (
+              <p class="muted">No profile: bound by its scopes and the flags above alone.</p>
+            ) : (
+              <ProfileBounds profile={key.profile} />
+            )}
           </li>
         ))}
       </ul>
@@ -50,27 +38,4 @@ export function BoundKeys({ keys, refused }: { keys: readonly BoundKey[]; refuse
       ))}
     </section>
   )
-}
-
-function Bounds({ profile }: { profile: Partial<Profile> }) {
-  const bounds = (Object.keys(names) as (keyof Profile)[]).filter((name) => profile[name] !== undefined)
-  if (bounds.length === 0) return <p class="muted">No profile: bound by its scopes and the flags above alone.</p>
-  return (
-    <dl class="bounds">
-      {bounds.map((name) => (
-        <div key={name}>
-          <dt>{names[name]}</dt>
-          <dd>
-            <Untrusted text={oneLine(wordsOf(profile[name]), 400)} />
-          </dd>
-        </div>
-      ))}
-    </dl>
-  )
-}
-
-function wordsOf(bound: Profile[keyof Profile]): string {
-  if (Array.isArray(bound)) return bound.length === 0 ? 'none' : bound.join(', ')
-  if (typeof bound === 'boolean') return bound ? 'yes' : 'no'
-  return String(bound)
 }

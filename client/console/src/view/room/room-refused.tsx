@@ -1,4 +1,5 @@
 import type { RefusedError } from '../../../../sdk/index.ts'
+import { fixText } from '../../fix-text.ts'
 
 export function RoomRefused({ error }: { error: RefusedError }) {
   const isUnknown = error.code === 'NOT_FOUND' || error.code === 'FRAME_INVALID'
@@ -8,7 +9,7 @@ export function RoomRefused({ error }: { error: RefusedError }) {
       <p>
         {isUnknown
           ? 'There is no contract with this address, or you are no party to it: the hub does not say which.'
-          : `${error.title}. ${error.fix}`}
+          : `${error.title}. ${fixText(error)}`}
       </p>
       {error.correlation_id !== '' && (
         <p class="request-id">

@@ -3,6 +3,7 @@ import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
 import type { RecordedEvent, WireEvent } from '../../../../../shared/protocol/index.ts'
 import type { RefusedError } from '../../../../sdk/index.ts'
 import { api, toRefused } from '../../api.ts'
+import { fixText } from '../../fix-text.ts'
 import { whoIs } from '../../names.ts'
 import type { RoomStore } from '../../room/room-store.ts'
 import { roomPath } from '../../route.ts'
@@ -75,7 +76,7 @@ export function RoomSearch({ store, onClose }: { store: RoomStore; onClose: () =
         Close
       </button>
       <p class="search-status muted" role="status">
-        {error.value !== undefined ? `${error.value.title}. ${error.value.fix}` : statusOf(found.value)}
+        {error.value !== undefined ? `${error.value.title}. ${fixText(error.value)}` : statusOf(found.value)}
       </p>
       {found.value !== undefined && found.value.items.length > 0 && (
         <ul class="search-results">
