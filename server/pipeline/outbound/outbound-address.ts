@@ -4,6 +4,8 @@ import { BlockList, isIP } from 'node:net'
 const CLOSED_V4 = [
   ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.0.0.0/24', '192.0.2.0/24'],
   ...['192.88.99.0/24', '192.168.0.0/16', '198.18.0.0/15', '198.51.100.0/24', '203.0.113.0/24', '224.0.0.0/4', '240.0.0.0/4'],
+  // Azure's WireServer: a public number, by which each machine there asks for its own settings and secrets.
+  '168.63.129.16/32',
 ]
 const CLOSED_V6 = ['2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20']
 /** All that is given to the public internet so far. */
