@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { expect } from 'chai'
 import { connectAs, openContract, type Person } from '../../harness/people.ts'
 import { codeOf, until } from '../../scenarios/stage.ts'
-import { type KeysStage, setKeysStage } from './keys-stage.ts'
+import { type Issued, type KeysStage, setKeysStage } from './keys-stage.ts'
 
 interface Listed {
   key_id: string
@@ -119,6 +119,25 @@ describe('keys of an agent', () => {
       expect(status).to.equal(403)
     }
     await stage.rotate(agent, bounded.key_id, { grace_period_s: 0 }, as)
+  })
+
+  it('[KEY-17] nor by going on with what a wider key had begun, when its hub died before it answered', async () => {
+    const narrow = await stage.issue(agent, { scopes: ['keys'] })
+    const issue = async (bearer: string) => {
+      const headers = { 'content-type': 'application/json', 'idempotency-key': 'the-same', authorization: `Bearer ${bearer}` }
+      const response = await fetch(`${stage.hub.url}/agents/${agent.id}/keys`, { method: 'POST', headers, body: '{}' })
+      return (await response.json()) as Partial<Issued>
+    }
+    const { key_id } = await issue(agent.bearer)
+    // As a kill leaves it: the key is there, and its answer was never kept.
+    const begun = { $unset: { answer: '' }, $set: { held_until: new Date(0) } }
+    expect((await stage.database.collection('idempotency').updateMany({ answer: { $exists: true } }, begun)).modifiedCount).to.equal(1)
+    expect(await issue(narrow.api_key))
+      .to.include({ key_id })
+      .and.not.to.have.property('api_key')
+    await stage.database.collection('idempotency').updateMany({}, begun)
+    const shown = await issue(agent.bearer)
+    expect(await stage.tried({ api_key: shown.api_key ?? '' }), 'the one who began it').to.equal(200)
   })
 
   it('[KEY-10] a new key that a claim or a handshake refuses was not used: the grace of the one before does not begin', async () => {

@@ -1,4 +1,5 @@
 import { type By, type KeyScope, ParleyError, type Profile, type RatesPatch } from '../../../../shared/protocol/index.ts'
+import { canonicalJson } from '../../../../shared/rules/canonical-json.ts'
 import type { EndedKey } from '../../../core/access/ended-key.ts'
 import type { Clock } from '../../../core/clock.ts'
 import { type Audit, type AuditDraft, actorOf, recordThenAct } from '../../../pipeline/audit.ts'
@@ -78,11 +79,14 @@ export function createAgentKeys({ model: { agentKeys }, register, uses, secrets,
 
   /**
    * Answers the row that is there then. Throws KEY_LIMIT_REACHED. A second try makes the secret anew of a key that was made and never used,
-   * for nobody has it; of one that was used, or has ended, it answers the row as it is.
+   * for nobody has it; of one that was used, has ended, or was asked for on other terms (by another key, which may less) it answers the row
+   * as it is.
    */
   async function keep(row: AgentKeyDocument, { again }: Pick<Making, 'again'>): Promise<AgentKeyDocument> {
     if (again) {
       const { _id, hash, pepper_version, prefix, last4 } = row
+      const before = await agentKeys.findOne({ _id })
+      if (before !== null && !hasSameTerms(before, row)) return before
       const unused = { _id, status: 'active', activated_at: null } as const
       const { matchedCount } = await agentKeys.updateOne(unused, { $set: { hash, pepper_version, prefix, last4 } })
       if (matchedCount === 1) return row
@@ -236,6 +240,13 @@ export function createAgentKeys({ model: { agentKeys }, register, uses, secrets,
   return { make, keep, issue, rotate, revoke, use, ended, find }
 }
 
+function hasSameTerms(one: AgentKeyDocument, other: AgentKeyDocument): boolean {
+  const [a, b] = [one, other].map(({ scopes, rates, profile, expires_at }) =>
+    canonicalJson([scopes.toSorted(), rates ?? null, profile ?? null, expires_at?.toISOString() ?? null]),
+  )
+  return a === b
+}
+
 function wasReplaced(key: AgentKeyDocument | null): ParleyError {
   return new ParleyError('KEY_NOT_ACTIVE', { key_id: key?.rotated_to?.key_id ?? null })
 }
@@ -244,7 +255,8 @@ function wasReplaced(key: AgentKeyDocument | null): ParleyError {
 function shown(issued: IssuedKey, { row, there }: Record<'row' | 'there', AgentKeyDocument>): IssuedKey {
   if (there.hash === row.hash) return issued
   const { api_key: _, ...known } = issued
-  return { ...known, prefix: there.prefix, last4: there.last4 }
+  const { prefix, last4, scopes, expires_at } = there
+  return { ...known, prefix, last4, scopes, expires_at: expires_at?.toISOString() ?? null }
 }
 
 export type AgentKeys = ReturnType<typeof createAgentKeys>
