@@ -36,6 +36,19 @@ describe('slow lines and long inputs', () => {
     await hub.close()
   })
 
+  /** More of them open than any line takes at once. */
+  async function longCalls(): Promise<{ rooms: string[]; ids: string[] }> {
+    const rooms = await Promise.all(Array.from({ length: 6 }, newRoom))
+    const ids: string[] = []
+    for (const contract_id of rooms) {
+      for (let at = 0; at < FIT; at++) {
+        const answer = await call(contract_id, at)
+        if (answer.ok) ids.push(answer.call_id)
+      }
+    }
+    return { rooms, ids }
+  }
+
   const newRoom = async () => (await openContract(hub, { requester, provider })).contract_id
   const call = (contract_id: string, at: number, input: unknown = LONG) =>
     human.ask('tool.call', { contract_id, key: `call ${at}`, tool: 'read', input })
@@ -58,14 +71,7 @@ describe('slow lines and long inputs', () => {
   })
 
   it('[CALL-29] a hello brings all open calls of all rooms, and no more than one of them waits for a line that stands', async () => {
-    const rooms = await Promise.all(Array.from({ length: 6 }, newRoom))
-    const ids: string[] = []
-    for (const contract_id of rooms) {
-      for (let at = 0; at < FIT; at++) {
-        const answer = await call(contract_id, at)
-        if (answer.ok) ids.push(answer.call_id)
-      }
-    }
+    const { rooms, ids } = await longCalls()
     expect(ids).to.have.length(rooms.length * FIT)
     const agent = await connectAs(hub, provider)
     const tcp = (agent.socket.io.engine.transport as unknown as { ws: { _socket: { pause(): void; resume(): void } } }).ws._socket
@@ -82,6 +88,24 @@ describe('slow lines and long inputs', () => {
     await hello
     for (const id of ids) await agent.next('core.tool.call', ({ call_id }) => call_id === id)
     agent.close()
+  })
+
+  it('[CALL-29] many who wait for one line that stands wait together: Node warns of no leak', async () => {
+    await longCalls()
+    const warnings: string[] = []
+    const onWarning = ({ name }: Error) => void warnings.push(name)
+    process.on('warning', onWarning)
+    const agent = await connectAs(hub, provider)
+    const tcp = (agent.socket.io.engine.transport as unknown as { ws: { _socket: { pause(): void; resume(): void } } }).ws._socket
+    await agent.must('agent.hello', { protocol: 1, agent: { name: 'reader', version: '1' } })
+    tcp.pause()
+    const answers = Array.from({ length: 12 }, () => agent.must('agent.tools.register', { tools: [TOOL] }))
+    while ((await queuedBytes()) === 0) clock.advance(1_000)
+    tcp.resume()
+    await Promise.all(answers)
+    agent.close()
+    process.off('warning', onWarning)
+    expect(warnings).to.deep.equal([])
   })
 
   it('[SLOW-5] one that goes on reading is closed at 32 MB and not before; one that stands is closed in ten seconds', () => {

@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events'
 import type { Socket } from 'socket.io'
 import { type CloseCode, closeCodes, type Push, type PushType } from '../../../shared/protocol/index.ts'
 import type { Principal } from '../../core/access/principal.ts'
@@ -44,6 +45,8 @@ class SocketSession implements Session {
   #expires_ms: number | null = null
   #wasWarned = false
   #cancelExpiry: (() => void) | undefined
+  /** What is not read yet, and until when. */
+  #draining: { full: EventEmitter; ended: Promise<void> } | undefined
 
   constructor(socket: Socket, { principal, ...deps }: SessionDeps) {
     this.id = socket.id
@@ -104,10 +107,18 @@ class SocketSession implements Session {
     const isQueued = (conn as unknown as { writeBuffer: unknown[] }).writeBuffer.length > 0
     const full = isQueued ? conn : pushOut(this.#socket)
     if (full === undefined) return Promise.resolve()
+    // Whoever comes meanwhile waits with the first: a listener for each would be many.
+    if (this.#draining?.full !== full) this.#draining = { full, ended: this.#drainOf(full) }
+    return this.#draining.ended
+  }
+
+  #drainOf(full: EventEmitter): Promise<void> {
+    const { conn } = this.#socket
     return new Promise((resolve) => {
       const done = () => {
         full.off('drain', done)
         conn.off('close', done)
+        if (this.#draining?.full === full) this.#draining = undefined
         resolve()
       }
       full.on('drain', done)
