@@ -1,4 +1,7 @@
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
@@ -48,6 +51,27 @@ describe('scripts/verify, given an address', () => {
       [await verify([address.replace(/:\d+/, ':1')], hub.operator_token), 'gives no answer'],
     ] as const
     for (const [{ code, said }, part] of cases) expect({ code, said: said.includes(part) }, said).to.deep.equal({ code: 2, said: true })
+  })
+
+  it('[SDK-31] waits until the moment that a refusal for the rate names, as something in front of a hub may', async () => {
+    const { contract_id } = await openContract(hub)
+    const seconds = Math.ceil(Date.now() / 1_000) + 1
+    const arrivals: number[] = []
+    const front = createServer(async (request, response) => {
+      if (arrivals.push(Date.now()) === 1) {
+        response.writeHead(429, { 'retry-after': new Date(seconds * 1_000).toUTCString() }).end()
+        return
+      }
+      const answer = await fetch(hub.url + request.url, { headers: { authorization: request.headers.authorization ?? '' } })
+      response.writeHead(answer.status, { 'content-type': 'application/json' }).end(await answer.text())
+    }).listen(0, '127.0.0.1')
+    await once(front, 'listening')
+    const { port } = front.address() as AddressInfo // it listens on TCP
+    const { code, said } = await verify([`http://127.0.0.1:${port}/contracts/${contract_id}`], hub.operator_token)
+    expect(code, said).to.equal(0)
+    // A timer may be a moment early.
+    expect(arrivals[1]).to.be.at.least(seconds * 1_000 - 20)
+    front.close()
   })
 })
 

@@ -1,11 +1,14 @@
 import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
+import { pauseOf } from '../../../client/sdk/pause-of.ts'
 import { type Checkpoint, type CheckpointKey, checkpointKeySchema, checkpointSchema } from '../../../shared/protocol/index.ts'
 import type { Transcript } from './verify-transcript.ts'
 
 const PAGE = 500
 const ASK_MS = 30_000
+/** Where a refusal does not say how long. */
+const SHORT_PAUSE_MS = 1_000
 
 const pageSchema = z.object({ events: z.array(z.unknown()), head: z.int() })
 const checkpointsSchema = z.object({ items: z.array(checkpointSchema) })
@@ -62,7 +65,7 @@ async function fetchJson(url: string, token: string | undefined): Promise<unknow
   const body: unknown = await response.json().catch(() => undefined) // what is no JSON is refused below
   if (response.ok) return body
   if (response.status === 429) {
-    await delay(Number(response.headers.get('retry-after') ?? 1) * 1_000)
+    await delay(pauseOf(response.headers.get('retry-after')) ?? SHORT_PAUSE_MS)
     return fetchJson(url, token)
   }
   throw new Error(refusalOf(response.status, body))
