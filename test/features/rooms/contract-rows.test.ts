@@ -26,7 +26,7 @@ describe('the list of contracts', () => {
     await connection.close()
   })
 
-  it('[ROOM-41] whose open contracts are asked for, theirs alone are read, however many are open', async () => {
+  it('[ROOM-40] whose open contracts are asked for, theirs alone are read, however many are open', async () => {
     const { contracts } = createRoomModels(connection)
     const row = (_id: string, requester_id: string, provider_id: string, state = 'open') => ({ _id, requester_id, provider_id, state })
     const others = Array.from({ length: OTHERS }, (_, at) => row(`c${at}`, `u${at}`, `a${at}`))

@@ -45,7 +45,7 @@ describe('rooms: what a join costs the hub', () => {
     for (let at = 0; at < count; at += 1) await client.must('tool.call', { contract_id, key: `${at}`, tool: 'echo', input: { text } })
   }
 
-  it('[ROOM-38] however many join a room at once, and however many calls are open in it, the database is asked a few times', async () => {
+  it('[ROOM-37] however many join a room at once, and however many calls are open in it, the database is asked a few times', async () => {
     clients.push(await connectAgent(hub, provider, [echo]))
     const [caller, ...others] = await Promise.all(Array.from({ length: 5 }, () => connected(requester)))
     await ask(caller as Client, 100, 'short')
@@ -55,7 +55,7 @@ describe('rooms: what a join costs the hub', () => {
     expect(counter.taken().length).to.be.below(100)
   })
 
-  it('[ROOM-39] who joins large rooms again and again waits when the answers come to more than may be sent, and then goes on', async () => {
+  it('[ROOM-38] who joins large rooms again and again waits when the answers come to more than may be sent, and then goes on', async () => {
     clients.push(await connectAgent(hub, provider, [echo]))
     const caller = await connected(requester)
     for (let at = 0; at < 10; at += 1) {
@@ -74,7 +74,7 @@ describe('rooms: what a join costs the hub', () => {
     expect((await join()).ok).to.equal(true)
   })
 
-  it('[ROOM-40] who is more than 20,000 events behind gets the room nearer to its head, and every event behind the place, once and in order', async function () {
+  it('[ROOM-39] who is more than 20,000 events behind gets the room nearer to its head, and every event behind the place, once and in order', async function () {
     this.timeout(120_000)
     const writer = await connected(provider)
     const missed = 20_100
