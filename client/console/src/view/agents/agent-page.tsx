@@ -16,6 +16,13 @@ import type { Agent } from './agents-page.tsx'
 import { IssueButton } from './issue-button.tsx'
 import { type AgentKey, KeyRow } from './key-row.tsx'
 
+/** Only admins may ask who somebody is; to others an owner that they have not met stays an id. */
+async function learnOwner(id: string | null | undefined): Promise<void> {
+  if (id == null || !myself()?.roles.includes('admin')) return
+  const owner = await api<{ name: string }>('GET', `/users/${encodeURIComponent(id)}`).catch(() => undefined)
+  if (owner !== undefined) learnNames([{ id, kind: 'user', name: owner.name }])
+}
+
 /** One agent and its keys. */
 export function AgentPage({ agent_id }: { agent_id: string }) {
   const agent = useSignal<Agent | undefined>(undefined)
@@ -29,6 +36,7 @@ export function AgentPage({ agent_id }: { agent_id: string }) {
     try {
       agent.value = await api<Agent>('GET', path)
       learnNames([{ id: agent_id, kind: 'agent', name: agent.value.name }])
+      await learnOwner(agent.value.owner_id)
     } catch (thrown) {
       error.value = toRefused(thrown)
     }

@@ -1,6 +1,7 @@
 import { useSignal } from '@preact/signals'
 import { useRef } from 'preact/hooks'
-import { toRefused } from '../../api.ts'
+import { faultText } from '../../fault-text.ts'
+import { refuseUnlessLive } from '../../room/refuse-unless-live.ts'
 import type { RoomStore } from '../../room/room-store.ts'
 
 const outcomes = [
@@ -23,12 +24,12 @@ export function EndDialog({ store }: { store: RoomStore }) {
     isBusy.value = true
     fault.value = undefined
     try {
+      refuseUnlessLive(store)
       const said = reason.value.trim()
       await store.room.end(outcome.value, said === '' ? undefined : said)
       dialog.current?.close()
     } catch (thrown) {
-      const { title, fix } = toRefused(thrown)
-      fault.value = `${title}. ${fix}`
+      fault.value = faultText(thrown)
     } finally {
       isBusy.value = false
     }
@@ -79,9 +80,10 @@ export function EndDialog({ store }: { store: RoomStore }) {
               {fault.value}
             </p>
           )}
+          {isBusy.value && !store.isLive.value && <p role="status">The connection was lost meanwhile: it is done when that is back.</p>}
           <div class="dialog-buttons">
             <button type="button" class="button" onClick={() => dialog.current?.close()}>
-              Keep it open
+              {isBusy.value ? 'Close' : 'Keep it open'}
             </button>
             <button type="submit" class="button danger" disabled={isBusy.value}>
               {isBusy.value ? 'Ending…' : 'End contract'}

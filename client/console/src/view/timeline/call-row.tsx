@@ -1,6 +1,7 @@
 import type { CallState } from '../../../../../shared/protocol/index.ts'
 import { whoIs } from '../../names.ts'
 import { type CallFold, isEnded } from '../../room/call-fold.ts'
+import { refuseUnlessLive } from '../../room/refuse-unless-live.ts'
 import type { RoomStore } from '../../room/room-store.ts'
 import type { Row } from '../../room/rows.ts'
 import { durationName } from '../../time.ts'
@@ -95,6 +96,7 @@ function CancelButton({ call, store }: { call: CallFold; store: RoomStore }) {
       {...{ label: 'Cancel…', ariaLabel: `Cancel the call of ${tool}`, title: `Cancel the call of ${tool}?`, isDanger: true }}
       {...{ does: 'Cancel the call', doing: 'Canceling…', keeps: 'Let it go on' }}
       act={async () => {
+        refuseUnlessLive(store)
         await store.room?.cancel(call.call_id)
         return undefined
       }}

@@ -9,6 +9,8 @@ import { linkOf } from './safe-link.ts'
 const DEEPEST = 12
 /** A table of more columns has no place on a page for each of them. */
 const MOST_COLUMNS = 12
+/** In a table of so few no column need be narrower than a word. */
+const FEW_COLUMNS = 4
 
 /** HTML is text like any other, so that no part of it is ever taken for markup. */
 class TextTokenizer extends Tokenizer {
@@ -102,7 +104,7 @@ function itemsOf(items: OfKind<'list'>['items'], depth: number) {
 /** Its cells fold where they must: nothing scrolls sideways. */
 function Table({ token: { header, rows }, depth }: { token: OfKind<'table'>; depth: number }) {
   return (
-    <table>
+    <table class={header.length <= FEW_COLUMNS ? 'has-few' : undefined}>
       <thead>
         <tr>{cellsOf(header, depth)}</tr>
       </thead>
