@@ -38,10 +38,10 @@ export function createContractRows({
 
   /** `parties` = only where one of these is a party; undefined = all. */
   async function list(parties: string[] | undefined, query: PageQuery & { state?: ContractState }) {
-    const theirs = parties === undefined ? {} : { $or: [{ requester_id: { $in: parties } }, { provider_id: { $in: parties } }] }
-    const filter = { ...theirs, ...(query.state === undefined ? {} : { state: query.state }) }
+    const filter = query.state === undefined ? {} : { state: query.state }
+    const oneOf = parties && ({ fields: ['requester_id', 'provider_id'], values: parties } as const)
     // Ids are made when a contract is opened, and sort by that time.
-    return listPage(contracts, { filter, query, sorts: { opened_at: '_id', last_activity_at: 'last_activity_at' } })
+    return listPage(contracts, { filter, oneOf, query, sorts: { opened_at: '_id', last_activity_at: 'last_activity_at' } })
   }
 
   async function find(_id: string): Promise<ContractDocument | undefined> {

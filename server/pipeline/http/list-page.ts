@@ -2,6 +2,7 @@ import type { mongo } from 'mongoose'
 import { ParleyError } from '../../../shared/protocol/index.ts'
 import { canonicalJson } from '../../../shared/rules/canonical-json.ts'
 import { type Cursor, readCursor, writeCursor } from './cursor.ts'
+import { type OneOf, type Reads, readOneOf } from './one-of-fields.ts'
 
 /** A list's query, as its schema (`pageQuery`) has read it. */
 export interface PageQuery {
@@ -23,18 +24,20 @@ export interface ListPage<D> {
 const EXACT_TOTAL = 10_000
 
 /**
- * One page of a collection: those that fit `filter`, in an order that is total because `_id` decides between equals. `sorts` says
+ * One page of a collection: those that fit `filter`, and `oneOf` where it is given, in an order that is total because `_id` decides between equals. `sorts` says
  * which stored field each `sort_by` means: one that every row has, and that has an index together with the filter.
  */
 export async function listPage<D extends { _id: string }>(
   collection: mongo.Collection<D>,
   {
     filter,
+    oneOf,
     query,
     sorts,
     only,
   }: {
     filter: mongo.Filter<D>
+    oneOf?: OneOf<D> | undefined
     query: PageQuery
     sorts: Readonly<Record<string, keyof D & string>>
     /** The fields that are read, where rows are large: those that are sorted by among them. */
@@ -45,19 +48,23 @@ export async function listPage<D extends { _id: string }>(
   const direction = query.sort_order === 'asc' ? 1 : -1
   const about = `${collection.collectionName} ${filtersOf(query)}`
   const from = query.cursor === undefined ? undefined : cursorOf(query, about)
-  const there = from === undefined ? filter : ({ $and: [behind(field, direction, from), filter] } as mongo.Filter<D>)
   const sort: Record<string, 1 | -1> = field === '_id' ? { _id: direction } : { [field]: direction, _id: direction }
-  const [found, counted] = await Promise.all([
-    // One more than is shown says whether there is a next page.
-    collection
-      .find(there, only === undefined ? {} : { projection: Object.fromEntries(only.map((name) => [name, 1])) })
-      .sort(sort)
-      .skip(query.offset)
-      .limit(query.limit + 1)
-      .toArray(),
-    collection.countDocuments(filter, query.count === 'exact' ? {} : { limit: EXACT_TOTAL + 1 }),
-  ])
-  const rows = found.slice(0, query.limit) as D[]
+  const reads: Reads<D> = {
+    find: (theirs, { skip, limit }) => {
+      const all = { ...filter, ...theirs }
+      const there = from === undefined ? all : ({ $and: [behind(field, direction, from), all] } as mongo.Filter<D>)
+      const projection = only === undefined ? {} : { projection: Object.fromEntries(only.map((name) => [name, 1])) }
+      return collection.find(there, projection).sort(sort).skip(skip).limit(limit).toArray() as Promise<D[]>
+    },
+    count: (theirs) => collection.countDocuments({ ...filter, ...theirs }, query.count === 'exact' ? {} : { limit: EXACT_TOTAL + 1 }),
+    compare: orderBy(field, direction),
+  }
+  // One more than is shown says whether there is a next page.
+  const range = { skip: query.offset, limit: query.limit + 1 }
+  const [found, counted] = await Promise.all(
+    oneOf === undefined ? [reads.find({}, range), reads.count({})] : readOneOf(oneOf, range, reads),
+  )
+  const rows = found.slice(0, query.limit)
   const last = found.length > rows.length ? rows.at(-1) : undefined
   const isCapped = query.count !== 'exact' && counted > EXACT_TOTAL
   return {
@@ -118,6 +125,16 @@ function cursorOf({ cursor = '', offset }: PageQuery, about: string): Cursor {
   throw new ParleyError('REQUEST_INVALID', {
     errors: [{ pointer: '/cursor', detail: 'is no cursor of this list with these filters and this order' }],
   })
+}
+
+/** As the database sorts: text by its bytes, moments by their time. */
+function orderBy<D extends { _id: string }>(field: keyof D, direction: 1 | -1) {
+  const compare = (a: unknown, b: unknown) => (isBefore(a, b) ? -direction : isBefore(b, a) ? direction : 0)
+  return (a: D, b: D) => compare(a[field], b[field]) || compare(a._id, b._id)
+}
+
+function isBefore(a: unknown, b: unknown): boolean {
+  return typeof a === 'string' && typeof b === 'string' ? Buffer.compare(Buffer.from(a), Buffer.from(b)) < 0 : Number(a) < Number(b)
 }
 
 function behind(field: string, direction: 1 | -1, { value, _id }: Cursor): object {
