@@ -1,6 +1,7 @@
 import { backoff } from './link/backoff.ts'
 import { type Clock, pause } from './link/clock.ts'
 import { ownRefusal, RefusedError, toError } from './refused-error.ts'
+import { sendable } from './sendable.ts'
 import type { OutboxEntry, OutboxStorage } from './storage.ts'
 import type { PendingFrame } from './types.ts'
 import { uuid7 } from './uuid7.ts'
@@ -64,11 +65,19 @@ export class Outbox {
     return own
   }
 
-  /** Resolves to the acknowledgement. Rejects when the hub refuses for good, or with HUB_CLOSED (then it stays in the storage). */
-  give({ contract_id, frame, payload }: Pick<OutboxEntry, 'contract_id' | 'frame' | 'payload'>): Promise<Record<string, unknown>> {
+  /**
+   * Resolves to the acknowledgement. Rejects when the hub refuses for good, at once when it never could take it, or with HUB_CLOSED (then it
+   * stays in the storage).
+   */
+  give(given: Pick<OutboxEntry, 'contract_id' | 'frame' | 'payload'>): Promise<Record<string, unknown>> {
     if (this.#stopped) return Promise.reject(this.#stopped.reason)
-    const now = this.#options.clock.now()
-    const entry: OutboxEntry = { id: uuid7(now), owner: this.#owner, contract_id, frame, payload, at: new Date(now).toISOString() }
+    let entry: OutboxEntry
+    try {
+      const now = this.#options.clock.now()
+      entry = { ...given, payload: sendable(given.payload), id: uuid7(now), owner: this.#owner, at: new Date(now).toISOString() }
+    } catch (thrown) {
+      return Promise.reject(thrown)
+    }
     const stored = this.#guardStorage(async () => this.#options.storage.put(entry), undefined)
     return this.#add(entry, stored)
   }

@@ -8,6 +8,8 @@ const ownRefusals = {
   NO_ANSWER: { retry: 'later', title: 'The hub did not acknowledge in time', fix: 'Send the same again, with the same key.' },
   ANSWER_INVALID: { retry: 'later', title: 'The answer is not of this protocol', fix: 'Check that `url` is a hub.' },
   UNREACHABLE: { retry: 'later', title: 'The hub cannot be reached', fix: 'Check the address, and that the hub is running.' },
+  FRAME_INVALID: { retry: 'never', title: 'The payload is no JSON', fix: 'Give only what `JSON.stringify` takes.' },
+  FRAME_TOO_LARGE: { retry: 'never', title: 'The payload is larger than any hub takes', fix: 'Send less at once; stream long output.' },
   HUB_CLOSED: { retry: 'never', title: 'The connection was closed', fix: 'Connect again; the storage has what was not acknowledged.' },
   CREDENTIALS_ENDED: { retry: 'never', title: 'The credentials have ended', fix: 'Connect again with new credentials.' },
   CLOSED_FOR_GOOD: { retry: 'never', title: 'The hub closed it for good', fix: 'Read `detail`; do not come back unchanged.' },
@@ -81,7 +83,11 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Whatever was thrown, as an error. */
+/** Whatever was thrown, as an error with a message that is text. */
 export function toError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown))
+  try {
+    return thrown instanceof Error && typeof thrown.message === 'string' ? thrown : new Error(String(thrown))
+  } catch {
+    return new Error('What was thrown has no text')
+  }
 }

@@ -4,6 +4,7 @@ import { type Clock, pause } from '../link/clock.ts'
 import type { Ask } from '../link/link.ts'
 import type { Outbox } from '../outbox.ts'
 import { RefusedError, toError } from '../refused-error.ts'
+import { sendable } from '../sendable.ts'
 import type { OutboxEntry } from '../storage.ts'
 import type { Room, ToolCall, ToolDefinition } from '../types.ts'
 import { ChunkSender } from './chunk-sender.ts'
@@ -57,7 +58,7 @@ export class ToolRunner {
     for (let attempt = 1; ; attempt += 1) {
       try {
         const tools = [...this.#tools.values()].map(({ frame }) => frame)
-        const ack = await ask('agent.tools.register', { tools })
+        const ack = await ask('agent.tools.register', sendable({ tools }))
         for (const call of this.#early.splice(0)) this.#start(call)
         return ack.tools
       } catch (thrown) {
@@ -234,11 +235,16 @@ function isGenerator(value: unknown): value is AsyncGenerator<string, unknown, v
 }
 
 function failed(call_id: string, code: string, message: string): Result {
-  return { call_id, status: 'failed', error: { code, message: message.slice(0, MESSAGE_UNITS) } }
+  return { call_id, status: 'failed', error: { code, message: sentence(message) } }
+}
+
+/** As the hub takes it: not too long, and without half a character where it was cut. */
+function sentence(text: string): string {
+  return text.slice(0, MESSAGE_UNITS).toWellFormed()
 }
 
 function canceled(call_id: string, reason = 'The call was canceled.'): Result {
-  return { call_id, status: 'canceled', error: { code: 'CANCELED', message: reason.slice(0, MESSAGE_UNITS) } }
+  return { call_id, status: 'canceled', error: { code: 'CANCELED', message: sentence(reason) } }
 }
 
 function aborted(call_id: string, signal: AbortSignal): Result {

@@ -178,6 +178,34 @@ describe('tools of the sdk', () => {
     expect(problems.map(({ during }) => during)).to.deep.equal(['tool'])
   })
 
+  it('[SDK-24] whatever is thrown fails the call, with words that the hub takes', async () => {
+    const { sdk } = await w.join()
+    const unspeakable = () => {
+      throw new Error('asked')
+    }
+    const thrown: [unknown, string][] = [
+      [undefined, 'undefined'],
+      ['a text', 'a text'],
+      [Object.create(null), 'What was thrown has no text'],
+      [Object.assign(new Error(), { message: 5 }), 'Error: 5'],
+      [Object.defineProperty(new Error(), 'message', { get: unspeakable }), 'What was thrown has no text'],
+      [new Error('half \ud800'), 'half \ufffd'],
+      [new Error(`a${'🦊'.repeat(5_000)}`), `a${'🦊'.repeat(4_999)}\ufffd`],
+    ]
+    let next: unknown
+    const run = () => {
+      throw next
+    }
+    sdk.tool({ ...search, run })
+    await sdk.ready()
+    for (const [value, message] of thrown) {
+      next = value
+      const outcome = result()
+      w.hub.askTool(contract_id, { input: { q: 'x' } })
+      expect(await outcome).to.deep.equal({ status: 'failed', error: { code: 'TOOL_FAILED', message } })
+    }
+  })
+
   it('[SDK-24] an input that only the schema of the tool can refuse, and an output that cannot be sent, fail the call', async () => {
     const { sdk } = await w.join()
     const input = z.object({ q: z.string().refine((q) => q !== 'bad', 'not that one') })
