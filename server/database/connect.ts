@@ -15,12 +15,16 @@ const TIMEOUTS = {
   ...{ serverSelectionTimeoutMS: 3_000, connectTimeoutMS: 3_000, socketTimeoutMS: 20_000 },
   ...{ heartbeatFrequencyMS: 500, minHeartbeatFrequencyMS: 500 },
 }
+// Whatever the URI says: what is decided rests on what was written last, and what was answered must outlive a fail-over. Many a URI is copied
+// from an application that may read a little late, from a secondary, or lose a write.
+const GUARANTEES = { readPreference: 'primary', w: 'majority', journal: true } as const
 const PING_MS = 2_000
 
 /** Connects mongoose; every store of the hub goes over this one connection. */
 export async function connectDatabase(uri: string, { kind, name }: { kind: Database['kind']; name?: string }): Promise<Database> {
   const options = {
     ...TIMEOUTS,
+    ...GUARANTEES,
     ignoreUndefined: true,
     autoIndex: false,
     autoCreate: false,
