@@ -12,15 +12,18 @@ export interface Report {
   open: string[]
 }
 
-const LOOK_AFTER_MS = 5_000
-
-/** Mocha's own `spec` report, and a `Report` in the file named by `--reporter-option counts=<file>`, kept up to date test by test. */
+/**
+ * Mocha's own `spec` report, and a `Report` in the file named by `--reporter-option counts=<file>`, kept up to date
+ * test by test. What is open `look_ms` behind the end stands there too.
+ */
 export default class CountingReporter extends mocha.reporters.Spec {
   // A default export, for mocha loads a reporter so.
   constructor(runner: Mocha.Runner, options: Mocha.MochaOptions) {
     super(runner, options)
     const file: unknown = options.reporterOptions?.counts
-    if (typeof file !== 'string') throw new Error('counting-reporter: say --reporter-option counts=<file>')
+    const look_ms = Number(options.reporterOptions?.look_ms)
+    if (typeof file !== 'string' || Number.isNaN(look_ms))
+      throw new Error('counting-reporter: say --reporter-option counts=<file>,look_ms=<ms>')
     const report: Report = { passed: 0, failed: 0, ended: false, running: null, failures: [], open: [] }
     const write = () => {
       report.passed = this.stats.passes
@@ -43,7 +46,7 @@ export default class CountingReporter extends mocha.reporters.Spec {
       setTimeout(() => {
         report.open = whatIsOpen()
         write()
-      }, LOOK_AFTER_MS).unref()
+      }, look_ms).unref()
     })
   }
 }

@@ -2,6 +2,7 @@ import { cpSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
+import type { Counts, Patience } from '../../scripts/lib/run-mocha.ts'
 import { runProgram } from './run-program.ts'
 import { forgetFolders, temporaryFolder } from './temporary-folder.ts'
 
@@ -53,24 +54,18 @@ describe('scripts/test', () => {
   })
 
   it('[HOUSE-20] what a test left open is a failure that names it; a process that hangs while it exits is only ended', async () => {
-    const tests = {
-      open: "import { createServer } from 'node:net'\nit('a', () => void createServer().listen(0, '127.0.0.1'))\n",
-      stuck: "it('a', () => void process.on('exit', () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)))\n",
-    }
-    const [open, stuck] = await Promise.all(
-      [tests.open, tests.stuck].map(async (text) => {
-        const program = runProgram({
-          command: process.execPath,
-          args: ['scripts/test.ts', 'test/a.test.ts'],
-          cwd: projectOf({ tests: text }),
-        })
-        return { code: await program.ended, said: program.said(), last: program.printed().trimEnd().split('\n').at(-1) }
-      }),
-    )
-    expect(open).to.include({ code: 1, last: '1 passed, 1 failed' })
-    expect(open?.said).to.match(/left something open, so mocha did not end: .*TCPServerWrap.*Server/)
-    expect(stuck).to.include({ code: 0, last: '1 passed, 0 failed' })
-    expect(stuck?.said).to.match(/note: mocha had nothing open .*; its threads: (unknown|\d+ .* in )/)
+    const open = await behindItsReport({
+      tests: "import { createServer } from 'node:net'\nit('a', () => void createServer().listen(0, '127.0.0.1'))\n",
+      patience: { look_ms: 100, close_ms: 0, exit_ms: 60_000 },
+    })
+    expect(open.counts, open.said).to.deep.equal({ passed: 1, failed: 1 })
+    expect(open.said).to.match(/left something open, so mocha did not end: .*TCPServerWrap.*Server/)
+    const stuck = await behindItsReport({
+      tests: "it('a', () => void process.on('exit', () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)))\n",
+      patience: { look_ms: 60_000, close_ms: 0, exit_ms: 500 },
+    })
+    expect(stuck.counts).to.deep.equal({ passed: 1, failed: 0 })
+    expect(stuck.said).to.match(/note: mocha had nothing open .*; its threads: (unknown|\d+ .* in )/)
   })
 
   it('[HOUSE-17] takes mocha with it when it is told to end', async () => {
@@ -108,6 +103,15 @@ async function run({
   const code = await program.ended
   // Of standard output alone: two pipes have no order between them.
   return { code, last: program.printed().trimEnd().split('\n').at(-1) ?? '' }
+}
+
+/** A run of mocha with so much patience behind its report: what it counts, and all that was said. */
+async function behindItsReport({ tests, patience }: { tests: string; patience: Patience }): Promise<{ counts: Counts; said: string }> {
+  const code = `const { runMocha } = await import('./scripts/lib/run-mocha.ts')
+    console.log(JSON.stringify(await runMocha(process.cwd(), ['test/a.test.ts'], ${JSON.stringify(patience)})))`
+  const program = runProgram({ command: process.execPath, args: ['--input-type=module', '--eval', code], cwd: projectOf({ tests }) })
+  await program.ended
+  return { counts: JSON.parse(program.printed().trimEnd().split('\n').at(-1) ?? ''), said: program.said() }
 }
 
 /** A small project with the real scripts, whose checks are `true` or, when it is the failing one, `false`. */
