@@ -17,8 +17,11 @@ export interface Principal {
 
 /** What a principal has shown, as long as it holds. `id` names it in the store and in events, and is no secret. */
 export type Credential =
-  /** An agent's key, with how often it may ask where that differs from the hub's rates, and what else it is bound to. */
-  | { kind: 'key'; id: string; scopes: readonly KeyScope[]; rates?: RatesPatch; profile?: Profile }
+  /**
+   * An agent's key, with how often it may ask where that differs from the hub's rates, together with which other keys, and what else it is
+   * bound to.
+   */
+  | { kind: 'key'; id: string; scopes: readonly KeyScope[]; rates?: RatesPatch; counted_as?: string; profile?: Profile }
   /** A user's sign-in, by cookie or token. */
   | { kind: 'session'; id: string }
   | { kind: 'operator'; id: 'operator' }

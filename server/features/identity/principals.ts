@@ -76,6 +76,6 @@ function principalOf({ _id, name, permissions }: AgentDocument): Principal {
   return { kind: 'agent', id: _id, name, roles: [], owns: [], grants: permissions }
 }
 
-function boundsOf({ rates, profile }: AgentKeyDocument) {
-  return { ...(rates ? { rates } : {}), ...(profile ? { profile } : {}) }
+function boundsOf({ rates, counted_as, family_id, profile }: AgentKeyDocument) {
+  return { ...(rates ? { rates, counted_as: counted_as ?? family_id } : {}), ...(profile ? { profile } : {}) }
 }

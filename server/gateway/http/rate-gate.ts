@@ -37,11 +37,13 @@ export function createRateGate({ rates, rateStore }: { rates: Rates; rateStore: 
   }
 }
 
-/** A key with a rate of its own is counted by itself; otherwise all that a principal shows count together. */
+/** A key with a rate of its own is counted by itself, with those that it handed the rate on to; otherwise all that a principal shows count together. */
 function subjectOf(
   policy: RatePolicy,
   { principal, hasOwn, ip }: { principal: Principal | undefined; hasOwn: boolean; ip: string },
 ): string {
   if (principal === undefined || BY_ADDRESS.has(policy)) return `address:${networkOf(ip)}`
-  return hasOwn && principal.credential ? `key:${principal.credential.id}` : `${principal.kind}:${principal.id}`
+  const { credential } = principal
+  if (hasOwn && credential?.kind === 'key') return `key:${credential.counted_as ?? credential.id}`
+  return `${principal.kind}:${principal.id}`
 }

@@ -165,7 +165,8 @@ describe('keys of an agent', () => {
   })
 
   it('[KEY-4] rates of its own are given to a key by an admin only, and a key hands its bounds on', async () => {
-    const rates = { write: { q: 2, w: 60 } }
+    // One of the three is the issuing itself.
+    const rates = { write: { q: 3, w: 60 } }
     expect((await stage.ask('POST', `/agents/${agent.id}/keys`, agent, { rates })).status).to.equal(403)
     const bounded = await stage.issue(agent, { rates }, stage.admin)
     const next = await stage.issue(agent, {}, { bearer: bounded.api_key })
@@ -175,7 +176,20 @@ describe('keys of an agent', () => {
       const { status, headers } = await stage.ask('PATCH', `/agents/${agent.id}`, { bearer: rotated.api_key }, { name: 'Ada' })
       statuses.push(`${status} ${headers.get('ratelimit-policy')}`)
     }
-    expect(statuses).to.deep.equal(['200 "write";q=2;w=60', '200 "write";q=2;w=60', '429 "write";q=2;w=60'])
+    expect(statuses).to.deep.equal(['200 "write";q=3;w=60', '200 "write";q=3;w=60', '429 "write";q=3;w=60'])
+  })
+
+  it('[KEY-18] keys that a key with rates of its own hands on count together with it, those that replace it too', async () => {
+    const bounded = await stage.issue(agent, { rates: { write: { q: 4, w: 60 } } }, stage.admin)
+    const other = await stage.issue(agent, {}, { bearer: bounded.api_key })
+    const next = await stage.rotate(agent, bounded.key_id, { grace_period_s: 60 }, { bearer: bounded.api_key })
+    const write = async (bearer: string) => (await stage.ask('PATCH', `/agents/${agent.id}`, { bearer }, { name: 'Ada' })).status
+    const keys = [next, other].map(({ api_key }) => api_key)
+    const statuses = []
+    for (const key of [...keys, ...keys]) statuses.push(await write(key))
+    expect(statuses).to.deep.equal([200, 200, 429, 429])
+    const beside = await stage.issue(agent, { rates: { write: { q: 4, w: 60 } } }, stage.admin)
+    expect(await write(beside.api_key), 'what an admin gives another key is its own').to.equal(200)
   })
 
   it('[KEY-5] at most five keys, however many are asked for at once; one that is being replaced counts once, an ended one not', async () => {

@@ -12,7 +12,11 @@ import type { KeyUses } from './key-uses.ts'
 import type { Secrets } from './secrets.ts'
 
 /** What a key is good for. Never changed after it was issued, and the same in the one that replaces it. */
-export type KeyTerms = Pick<AgentKeyDocument, 'name' | 'scopes' | 'expires_at'> & { rates?: RatesPatch; profile?: Profile }
+export type KeyTerms = Pick<AgentKeyDocument, 'name' | 'scopes' | 'expires_at'> & {
+  rates?: RatesPatch
+  counted_as?: string
+  profile?: Profile
+}
 
 export interface IssuedKey {
   key_id: string
@@ -123,8 +127,9 @@ export function createAgentKeys({ model: { agentKeys }, register, uses, secrets,
   ): Promise<IssuedKey> {
     const isOurs = again && old.rotated_to?.key_id === id
     if (!isOurs && (!isGood(old) || old.rotated_to?.at !== undefined)) throw wasReplaced(old)
-    const { agent_id, name, scopes, rates, profile, expires_at } = old
-    const terms = { name, scopes, expires_at, ...(rates ? { rates } : {}), ...(profile ? { profile } : {}) }
+    const { agent_id, name, scopes, rates, counted_as, profile, expires_at } = old
+    const bounds = { ...(rates ? { rates } : {}), ...(counted_as ? { counted_as } : {}), ...(profile ? { profile } : {}) }
+    const terms = { name, scopes, expires_at, ...bounds }
     const { row, issued } = make(agent_id, terms, { ...who, id }, { old, grace_ms, reason })
     const fresh = { ...row, untold: true as const }
     const metadata = { new_key_id: id, grace_ms, reason, ...(again ? { again } : {}) }

@@ -15,7 +15,7 @@ import type { AgentKeyDocument } from '../model.ts'
 import type { KeyTerms } from './agent-keys.ts'
 
 /** The key that asks, as it lies in the store. */
-export type HeldKey = Pick<AgentKeyDocument, 'scopes' | 'expires_at' | 'rates' | 'profile'>
+export type HeldKey = Pick<AgentKeyDocument, 'scopes' | 'expires_at' | 'rates' | 'counted_as' | 'family_id' | 'profile'>
 
 export interface AskedTerms {
   name?: string
@@ -42,11 +42,15 @@ export function termsOf(
   if (asked.rates !== undefined && !isOperator(issuer)) {
     throw new ParleyError('PERMISSION_DENIED', { detail: 'Only an admin gives a key rates of its own', allowed: ['admin'] })
   }
-  // Or an agent could leave its bounds behind by a new key.
-  const rates = asked.rates ?? shown?.rates
   const profile = handedOn(profileOf(issuer), asked.profile)
-  const bounds = { ...(rates ? { rates } : {}), ...(profile ? { profile } : {}) }
+  const bounds = { ...ratesOf(asked, held), ...(profile ? { profile } : {}) }
   return { name: asked.name ?? null, scopes: [...new Set(scopes)], expires_at, ...bounds }
+}
+
+/** Or an agent could leave its bounds behind by a new key, or have them once for each key. */
+function ratesOf(asked: AskedTerms, held: HeldKey | undefined): Pick<KeyTerms, 'rates' | 'counted_as'> {
+  if (asked.rates !== undefined) return { rates: asked.rates }
+  return held?.rates === undefined ? {} : { rates: held.rates, counted_as: held.counted_as ?? held.family_id }
 }
 
 function endOf({ expires_at }: AskedTerms, held: HeldKey | undefined): Date | null {
