@@ -2,8 +2,15 @@ import type { Refusal } from '../../../shared/protocol/index.ts'
 import { RefusedError } from '../../sdk/index.ts'
 import { askPatiently } from './waiting.ts'
 
+interface Asker {
+  id: string | undefined
+  onEnded: () => void
+  /** He is who he was; his name and roles may be others. */
+  onSeen: (me: unknown) => void
+}
+
 /** Whom this page is for, while somebody is signed in; and what happens when the browser's cookie is no longer his. */
-export const asker: { id: string | undefined; onEnded: () => void } = { id: undefined, onEnded: () => undefined }
+export const asker: Asker = { id: undefined, onEnded: () => undefined, onSeen: () => undefined }
 
 // Longer than a busy hub needs, shorter than a person's patience.
 const TIMEOUT_MS = 20_000
@@ -36,7 +43,12 @@ export async function api<T>(method: string, path: string, { once, ...asked }: A
   const answer: unknown = await response.json().catch(() => undefined)
   // The hub answered by its own schema for this route; a page is as old as the hub that served it, or nearly.
   if (response.ok && answer !== undefined) return answer as T
-  if (response.status === 401) void checkAsker()
+  return refuse(response, answer)
+}
+
+/** What is refused may be so because he is not what he was. */
+function refuse(response: Response, answer: unknown): never {
+  if (response.status === 401 || response.status === 403) void checkAsker()
   throw new RefusedError(isProblem(answer) ? answer : notOurs(response.status))
 }
 
@@ -45,15 +57,17 @@ export async function checkAsker(): Promise<void> {
   const { id } = asker
   if (id === undefined) return
   const response = await send('GET', '/me', {}).catch(() => undefined)
-  if (response?.status === 401 && id === asker.id) asker.onEnded()
+  const me: unknown = response?.ok ? await response.json().catch(() => undefined) : undefined
+  if (id !== asker.id) return
+  if (response?.status === 401) asker.onEnded()
+  else if (me !== undefined) asker.onSeen(me)
 }
 
 /** The same for an answer that is plain text. */
 export async function apiText(path: string): Promise<string> {
   const response = await ask('GET', path, {})
   if (response.ok) return response.text()
-  const answer: unknown = await response.json().catch(() => undefined)
-  throw new RefusedError(isProblem(answer) ? answer : notOurs(response.status))
+  return refuse(response, await response.json().catch(() => undefined))
 }
 
 export function toRefused(thrown: unknown): RefusedError {

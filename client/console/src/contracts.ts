@@ -78,7 +78,11 @@ async function read({ offset, limit }: { offset: number; limit: number }): Promi
     if (asker !== generation) return
     learnNames(page.items.flatMap(({ parties }) => parties))
     // The hub is some seconds late; what was seen here is newer.
-    const items = inOrder(merged(contracts.peek().items ?? [], page.items))
+    const all = merged(contracts.peek().items ?? [], page.items)
+    // A page that holds the whole list also says which rooms one may not see any more.
+    const seen = new Set(page.items.map(({ contract_id }) => contract_id))
+    const isWhole = offset === 0 && page.items.length >= page.total
+    const items = inOrder(isWhole ? all.filter(({ contract_id }) => seen.has(contract_id)) : all)
     contracts.value = { items, total: page.total, at: Date.now(), error: undefined, isLoading: false }
   } catch (thrown) {
     if (asker === generation) contracts.value = { ...contracts.peek(), error: toRefused(thrown), isLoading: false }

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import AxeBuilder from '@axe-core/playwright'
 import { expect } from 'chai'
 import type { BrowserContextOptions, Page } from 'playwright-core'
-import { api, connectAgent, openContract, registerAgent, signUp } from '../../harness/people.ts'
-import { openRoom, operatorOf, speaker } from './console-world.ts'
+import { api, connectAgent, openContract, type Person, registerAgent, signUp } from '../../harness/people.ts'
+import { openRoom, operatorOf, signInLink, speaker } from './console-world.ts'
 import { useConsole } from './use-console.ts'
 
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
@@ -23,11 +23,13 @@ async function violationsOf(page: Page): Promise<string[]> {
 describe('console: for everyone', () => {
   const world = useConsole()
   let contract_id: string
+  let another: Person
 
   before(async () => {
     const [ada, provider] = [await signUp(world.hub, ['requester'], 'Ada'), await registerAgent(world.hub, 'Scribe')]
     ;({ contract_id } = await openContract(world.hub, { requester: ada, provider }))
     await openContract(world.hub, { requester: ada, provider })
+    another = ada
     const agent = await connectAgent(world.hub, provider, [{ name: 'search', description: 'Finds', input_schema: true }])
     agent.socket.on('core.tool.call', (_call, ack) => ack({}))
     const [operator, requester, scribe] = [
@@ -37,7 +39,7 @@ describe('console: for everyone', () => {
     ]
     await requester.say('Please sort the archive')
     await scribe.say('I begin with the text files')
-    await scribe.say('and go on with the scans')
+    await scribe.say('and go on with the scans:\n\n| scan | pages |   |\n| :-- | --: | :-: |\n| `a` | 12 | **x** |')
     await operator.say('Two pages are missing', 'staff')
     await operator.say(`Long ${'words and lines\n'.repeat(60)}`)
     const done = await operator.must('tool.call', { contract_id, key: 'done', tool: 'search', input: { words: ['a'] } })
@@ -72,6 +74,21 @@ describe('console: for everyone', () => {
       await page.goto(`${world.hub.url}/app/rooms/01890a5d-ac96-774b-bcce-b302099a8057`)
       await page.getByRole('heading', { name: 'No such room' }).waitFor()
       expect(await violationsOf(page), 'no such room').to.deep.equal([])
+    })
+
+    it(`[CON-21] the questions before signing out, and before another takes the place, have no fault that axe finds (${look})`, async () => {
+      const opened = await world.signedIn(options)
+      const { page } = opened
+      await openRoom(opened, world.hub, contract_id)
+      await page.getByRole('textbox', { name: 'Message' }).fill('half a sent')
+      await page.goto(`${world.hub.url}/app/account`)
+      await page.getByRole('main').getByRole('button', { name: 'Sign out', exact: true }).click()
+      await page.getByRole('button', { name: 'Sign out and remove' }).waitFor()
+      expect(await violationsOf(page), 'sign-out').to.deep.equal([])
+      await page.goto(await signInLink(world.hub, another))
+      await page.getByRole('button', { name: 'Sign in as Ada instead' }).waitFor()
+      expect(await violationsOf(page), 'another takes the place').to.deep.equal([])
+      expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).to.equal(true)
     })
 
     it(`[CON-21] sign-in has no fault that axe finds (${look})`, async () => {

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { openContract, registerAgent, signUp } from '../../harness/people.ts'
+import { api, openContract, registerAgent, signUp } from '../../harness/people.ts'
 import { openRoom, speaker, until } from './console-world.ts'
 import { useConsole } from './use-console.ts'
 
@@ -28,6 +28,25 @@ describe('console: the list of rooms', () => {
     await until(
       () => page.locator('.list-row').count(),
       (count) => count === 3,
+    )
+  })
+
+  it('[CON-10] who is no longer staff has neither the rooms of others in the list nor the pages of staff in the menu, without a reload', async () => {
+    const rea = await signUp(world.hub, ['reviewer', 'requester'], 'Rea')
+    await openContract(world.hub)
+    const { contract_id } = await openContract(world.hub, { requester: rea })
+    const { page } = await world.signedIn({ user: rea })
+    // The page's own time goes on as ever, and jumps where it is told to.
+    await page.clock.install()
+    await page.goto(`${world.hub.url}/app/agents`)
+    await page.locator('.list-row').nth(1).waitFor()
+    await api(world.hub, 'PATCH', `/users/${rea.id}`, { body: { roles: ['requester'] }, bearer: world.hub.operator_token })
+    await page.getByRole('link', { name: 'Audit' }).click()
+    await page.getByRole('link', { name: 'Audit' }).waitFor({ state: 'detached' })
+    await page.clock.fastForward(15_000)
+    await until(
+      () => page.locator('.list-row').evaluateAll((links) => links.map((link) => link.getAttribute('href'))),
+      (paths) => JSON.stringify(paths) === JSON.stringify([`/app/rooms/${contract_id}`]),
     )
   })
 

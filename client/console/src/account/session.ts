@@ -100,6 +100,12 @@ function onLeft(id: unknown): void {
 }
 
 asker.onEnded = () => void endSession('ended')
+asker.onSeen = (seen) => {
+  // The cast holds: it is the hub's answer to GET /me.
+  const me = seen as Me
+  const before = myself()
+  if (before !== undefined && JSON.stringify(before) !== JSON.stringify(me)) session.value = { state: 'signed-in', me }
+}
 // Somebody comes back to the page: is it still his?
 document.addEventListener('visibilitychange', () => {
   if (document.visibilityState === 'visible') void checkAsker()
