@@ -168,6 +168,8 @@ export function createLog(options: LogOptions) {
    * be another than the one it was made of. To go on from that would leave a hole, or tell of another room.
    */
   async function soundSnapshot(id: string, seq: number): Promise<Snapshot | undefined> {
+    // None is taken so early. Everyone who comes back to a young room would ask.
+    if (seq < SNAPSHOT_EVERY) return undefined
     const snapshot = await snapshots.at(id, seq)
     if (snapshot === undefined) return undefined
     const [there] = await store.read(id, { after: snapshot.seq - 1, limit: 1 })

@@ -7,7 +7,7 @@ import { createRoomModels, type RoomModels } from '../../../server/features/room
 import { createManualClock } from '../../harness/clock.ts'
 import { testDatabase } from '../../harness/hub.ts'
 
-const OTHERS = 300
+const OTHERS = 100
 
 type ListQuery = Parameters<ContractRows['list']>[1]
 
@@ -59,7 +59,7 @@ describe('the list of contracts', () => {
       // Some at the same moment, so that the id decides.
       last_activity_at: new Date((at * 7) % 5),
     })
-    const theirs = Array.from({ length: 48 }, (_, at) => {
+    const theirs = Array.from({ length: 32 }, (_, at) => {
       const parties = { requester_id: people[at % 4] ?? '', provider_id: people[(at >> 2) % 4] ?? '' }
       return row(`d${String(at).padStart(3, '0')}`, at, parties)
     })
@@ -84,8 +84,7 @@ describe('the list of contracts', () => {
           expect(await pagesOf(rows, parties, query)).to.deep.equal(sorted.map(({ _id }) => _id))
           const { rows: third, page } = await rows.list(parties, { ...query, limit: 2, offset: 3 })
           expect([third.map(({ _id }) => _id), page.total]).to.deep.equal([sorted.slice(3, 5).map(({ _id }) => _id), mine.length])
-          const questions = [...asked]
-          for (const question of questions) expect(await examinedBy(contracts, question)).to.be.at.most(theirs.length)
+          for (const question of asked.splice(0)) expect(await examinedBy(contracts, question)).to.be.at.most(theirs.length)
         }
       }
     }
