@@ -4,6 +4,7 @@ import { defaultLimits, defaultRates, http, type Limits, type Rates } from '../.
 import { type Clock, isoTime, systemClock } from '../core/clock.ts'
 import { createCheckpointKeys } from '../core/secrets/checkpoint-keys.ts'
 import { deriveKey } from '../core/secrets/derive-key.ts'
+import { createClockWatch } from '../database/clock-watch.ts'
 import { createConstants, readEpoch } from '../database/connect.ts'
 import { migrate } from '../database/migrate.ts'
 import { openDatabase } from '../database/open.ts'
@@ -26,7 +27,7 @@ import { createSockets, type Pings } from '../gateway/socket/sockets.ts'
 import { createWriteGate } from '../gateway/write-gate.ts'
 import { createDoorWatch, type DoorWatch } from '../pipeline/door-watch.ts'
 import { noPeers } from '../pipeline/peers.ts'
-import { createBesideWarning, createTokenWarning, operatorMark, refuseForeignSecret } from '../settings/beside-others.ts'
+import { clockWarning, createBesideWarning, createTokenWarning, operatorMark, refuseForeignSecret } from '../settings/beside-others.ts'
 import type { Config } from '../settings/config.ts'
 import { hubSecretFile, makeDataDirectory, operatorTokenFile, secretFile } from '../settings/data-directory.ts'
 import { noteHub, runningHubs } from '../settings/running-hubs.ts'
@@ -113,6 +114,10 @@ export async function composeHub({
     const applied = await migrate(connection, `${process.pid}@${config.host}:${config.port}`)
     if (applied.length > 0) logEvent('info', 'database.migrated', { applied })
     await refuseForeignSecret({ secret, data_dir: config.data_dir, constants: createConstants(connection) })
+
+    const clockWatch = createClockWatch({ connection, clock, ...clockWarning(logEvent) })
+    clockWatch.start()
+    closers.push(clockWatch.close)
 
     const meter = createMeter()
     const audit = createAuditWriter({

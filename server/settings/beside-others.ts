@@ -81,3 +81,16 @@ export async function refuseForeignSecret({ secret, data_dir, constants }: { sec
   }
   if (bare !== undefined) await constants.remove(BARE_MARK)
 }
+
+/** Of several hubs on one database the one whose clock is ahead ends what is not due, and none of them can tell by itself. */
+export function clockWarning(logEvent: LogEvent) {
+  return {
+    onOff: (ahead_ms: number) =>
+      logEvent('warn', 'clock.off', {
+        ahead_ms,
+        detail: `The clock of this machine is ${Math.abs(ahead_ms)} ms ${ahead_ms > 0 ? 'ahead of' : 'behind'} that of the database.`,
+        fix: 'Have the clocks of both machines set by NTP. Deadlines and expiries come too early or too late until then.',
+      }),
+    onRight: () => logEvent('info', 'clock.right', {}),
+  }
+}
