@@ -60,9 +60,14 @@ export function createAgentSessions(clock: Clock) {
     of,
     on: (session: Session) => byConnection.get(session.id),
     isLive: (agent_id: string, session_id: string) => of(agent_id).some((live) => live.session_id === session_id),
-    /** Who gets a call: the newest live session that has the tool. */
-    forTool: (agent_id: string, tool: string) =>
-      of(agent_id).findLast(({ tools, session }) => session.isOpen() && (tools?.has(tool) ?? true)),
+    /**
+     * Who gets a call: the newest live session that has the tool. One that registered none has the agent's stored set, where no other has
+     * the tool: a program that only reads, under the same key, must not take the calls of the one that works.
+     */
+    forTool: (agent_id: string, tool: string) => {
+      const open = of(agent_id).filter(({ session }) => session.isOpen())
+      return open.findLast(({ tools }) => tools?.has(tool)) ?? open.findLast(({ tools }) => tools === undefined)
+    },
     all: () => [...byConnection.values()],
   }
 }

@@ -49,6 +49,8 @@ export function createReach({ models, sessions, clock, node_id, limits, onTaken 
     const others = await elsewhere(agent_id)
     const isNewest = others.every(({ _id, tools, hello_at }) => {
       if (tools !== null && !tools.includes(tool)) return true
+      const hasSaid = here.tools !== undefined
+      if (hasSaid !== (tools !== null)) return hasSaid
       const ahead_ms = here.hello_ms - hello_at.getTime()
       return ahead_ms > 0 || (ahead_ms === 0 && here.session_id >= _id)
     })

@@ -79,6 +79,21 @@ describe('calls: sessions', () => {
     both.close()
   })
 
+  it('[CALL-35] a session that registered no tools takes no call from one that did, and gets it when that one is gone', async () => {
+    const call_id = await ask()
+    await sentTo(first, call_id)
+    const reader = await connectAs(stage.hub, stage.provider)
+    await hello(reader)
+    const later = await ask()
+    await sentTo(first, later)
+    expect([call_id, later].map((id) => callsTo(reader, id))).to.deep.equal([0, 0])
+    await first.must('agent.tool.result', { call_id, status: 'succeeded' })
+    await cut(first)
+    await sentTo(reader, later)
+    await reader.must('agent.tool.result', { call_id: later, status: 'succeeded' })
+    reader.close()
+  })
+
   it('[CALL-7] a call that was not started goes to the other session when its own is gone', async () => {
     const second = await connect()
     const call_id = await ask()
