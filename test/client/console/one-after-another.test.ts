@@ -77,6 +77,23 @@ describe('console: one user after another', () => {
     expect([...room.faults, ...other.faults]).to.deep.equal([])
   })
 
+  it('[CON-48] who signs out of a session that has ended meanwhile leaves nothing either; without the hub all stays as it is', async () => {
+    const { page, box } = await roomOfAda()
+    await box.fill('half a sent')
+    const dialog = page.getByRole('dialog', { name: 'Sign out of this browser?' })
+    await page.route('**/sessions/current', (route) => route.abort())
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await dialog.getByRole('button', { name: 'Sign out and remove' }).click()
+    await dialog.getByText('The hub cannot be reached').waitFor()
+    expect(await leftIn(page)).to.have.length(1)
+    await page.unroute('**/sessions/current')
+    const ended = { code: 'UNAUTHENTICATED', title: 'The credentials are missing or not valid', fix: 'Sign in again.', retry: 'never' }
+    await page.route('**/sessions/current', (route) => route.fulfill({ status: 401, json: ended }))
+    await dialog.getByRole('button', { name: 'Sign out and remove' }).click()
+    await page.getByRole('heading', { name: 'You are signed out' }).waitFor()
+    expect(await leftIn(page)).to.deep.equal([])
+  })
+
   it('[CON-48] a session that merely ended keeps them for the same user, and each message is sent once', async () => {
     const room = await roomOfAda()
     const { page, context, ada, contract_id } = room
@@ -146,8 +163,14 @@ describe('console: one user after another', () => {
 
   it('[CON-47] a connection that comes about after its user signed out is none of the next user', async () => {
     const { page } = await world.openPage()
-    const sockets: Promise<unknown>[] = []
-    page.on('websocket', (socket) => sockets.push(socket.waitForEvent('close', { timeout: 60_000 })))
+    const sockets: { isOpen: boolean }[] = []
+    page.on('websocket', (socket) => {
+      const seen = { isOpen: true }
+      sockets.push(seen)
+      socket.on('close', () => {
+        seen.isOpen = false
+      })
+    })
     await page.goto(world.hub.url)
     await page.getByRole('heading', { name: 'Sign in' }).waitFor()
     // The first is the page's own question, the second that of the connection.
@@ -172,10 +195,9 @@ describe('console: one user after another', () => {
     )
     held.resolve()
     await until(
-      async () => sockets.length,
-      (count) => count === 2,
+      async () => sockets.map(({ isOpen }) => isOpen),
+      ([first, second]) => first === true && second === false,
     )
-    await sockets[1]
     await page.getByRole('link', { name: 'Bob' }).waitFor()
     await page.getByRole('main').waitFor()
   })

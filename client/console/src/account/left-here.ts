@@ -10,7 +10,10 @@ export interface LeftHere {
 
 /** Of all tabs: they keep it in one place. */
 export function leftHere(user_id: string): LeftHere {
-  const refused = keptUnder(`unsent.${user_id}.`).flatMap((name) => kept(name) as unknown[] | null)
+  const refused = keptUnder(`unsent.${user_id}.`).flatMap((name) => {
+    const messages = kept(name)
+    return Array.isArray(messages) ? messages : []
+  })
   return { unsent: refused.length + outboxOf(user_id).length, drafts: keptUnder(`draft.${user_id}.`).length }
 }
 
