@@ -5,14 +5,10 @@ import { backoff } from '../../../client/sdk/link/backoff.ts'
 import { uuid7 } from '../../../client/sdk/uuid7.ts'
 import { closeCodes } from '../../../shared/protocol/close-codes.ts'
 import { handClock } from './hand-clock.ts'
-import { untilLive, type World, world } from './sdk-world.ts'
+import { untilLive, useWorld } from './sdk-world.ts'
 
 describe('the connection of the sdk', () => {
-  let w: World
-  beforeEach(async () => {
-    w = await world()
-  })
-  afterEach(() => w.end())
+  const w = useWorld()
 
   const fault = (promise: Promise<unknown>) =>
     promise.then(

@@ -1,15 +1,13 @@
 import { expect } from 'chai'
 import type { ToolCall } from '../../../client/sdk/index.ts'
-import { untilLive, type World, world } from './sdk-world.ts'
+import { untilLive, useWorld } from './sdk-world.ts'
 
 describe('the calls that the sdk says it runs', () => {
-  let w: World
+  const w = useWorld()
   let contract_id: string
-  beforeEach(async () => {
-    w = await world()
+  beforeEach(() => {
     contract_id = w.hub.openContract()
   })
-  afterEach(() => w.end())
 
   it('[SDK-42] back on a connection it names at once the calls that run, and then at each beat; one that is over is aborted and named no more', async () => {
     const { sdk } = await w.join()

@@ -1,15 +1,13 @@
 import { expect } from 'chai'
 import { memoryStorage, RefusedError } from '../../../client/sdk/index.ts'
-import { ACK_TIMEOUT_MS, bodies, type World, world } from './sdk-world.ts'
+import { ACK_TIMEOUT_MS, bodies, useWorld } from './sdk-world.ts'
 
 describe('the outbox of the sdk', () => {
-  let w: World
+  const w = useWorld()
   let contract_id: string
-  beforeEach(async () => {
-    w = await world()
+  beforeEach(() => {
     contract_id = w.hub.openContract()
   })
-  afterEach(() => w.end())
 
   const recorded = () => bodies(w.hub.log(contract_id).events)
 

@@ -1,16 +1,14 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import type { Room, RoomEvent } from '../../../client/sdk/index.ts'
-import { bodies, take, untilLive, untilRoom, type World, world } from './sdk-world.ts'
+import { bodies, take, untilLive, untilRoom, useWorld } from './sdk-world.ts'
 
 describe('rooms of the sdk', () => {
-  let w: World
+  const w = useWorld()
   let contract_id: string
-  beforeEach(async () => {
-    w = await world()
+  beforeEach(() => {
     contract_id = w.hub.openContract()
   })
-  afterEach(() => w.end())
 
   const caughtUp = (room: Room) =>
     untilRoom(room, () => (room.state === 'live' && room.view.seq === w.hub.log(contract_id).events.length) || undefined)

@@ -1,17 +1,13 @@
 import { expect } from 'chai'
 import type { Room } from '../../../client/sdk/index.ts'
-import { take, untilLive, type World, world } from './sdk-world.ts'
+import { take, untilLive, useWorld } from './sdk-world.ts'
 
 describe('the contracts of an agent, by the sdk', () => {
-  let w: World
+  const w = useWorld()
   let contract_id: string
-
-  beforeEach(async () => {
-    w = await world()
+  beforeEach(() => {
     contract_id = w.hub.openContract()
   })
-
-  afterEach(() => w.end())
 
   it('[SDK-14] an agent meets each of its contracts once, and reads a new one from its first event', async () => {
     const { sdk } = await w.join()

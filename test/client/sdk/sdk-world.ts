@@ -49,6 +49,25 @@ export async function world({ clock = handClock() }: { clock?: HandClock } = {})
   }
 }
 
+/** A world for each test of a describe, which ends with it. */
+export function useWorld(): World {
+  let current: World
+  beforeEach(async () => {
+    current = await world()
+  })
+  afterEach(() => current.end())
+  return {
+    get hub() {
+      return current.hub
+    },
+    get clock() {
+      return current.clock
+    },
+    join: (options) => current.join(options),
+    end: () => current.end(),
+  }
+}
+
 /** Resolves at the first value of `read` that is not undefined, asked again after each change of the room. */
 export function untilRoom<T>(room: Room, read: () => T | undefined): Promise<T> {
   return new Promise((resolve) => {

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline'
 import { expect } from 'chai'
 import { fileStorage } from '../../../client/sdk/file-storage.ts'
 import { browserStorage, type OutboxEntry } from '../../../client/sdk/index.ts'
-import { bodies, type World, world } from './sdk-world.ts'
+import { bodies, useWorld } from './sdk-world.ts'
 
 const entry = (id: string): OutboxEntry => ({
   ...{ id, owner: 'o', contract_id: 'c', frame: 'message.post', at: '2026-11-20T10:00:00.000Z' },
@@ -73,11 +73,7 @@ describe('storages of the sdk', () => {
   })
 
   describe('with a hub', () => {
-    let w: World
-    beforeEach(async () => {
-      w = await world()
-    })
-    afterEach(() => w.end())
+    const w = useWorld()
 
     it('[SDK-2] a process that dies with frames in its file has them sent by the next one', async () => {
       const contract_id = w.hub.openContract()

@@ -1,16 +1,14 @@
 import { expect } from 'chai'
 import { z } from 'zod'
 import type { ToolCall } from '../../../client/sdk/index.ts'
-import { ACK_TIMEOUT_MS, take, untilLive, untilRoom, type World, world } from './sdk-world.ts'
+import { ACK_TIMEOUT_MS, take, untilLive, untilRoom, useWorld } from './sdk-world.ts'
 
 describe('tools of the sdk', () => {
-  let w: World
+  const w = useWorld()
   let contract_id: string
-  beforeEach(async () => {
-    w = await world()
+  beforeEach(() => {
     contract_id = w.hub.openContract()
   })
-  afterEach(() => w.end())
 
   const search = { name: 'search', description: 'Finds.', input: z.object({ q: z.string(), limit: z.number().default(3) }) }
   const result = async () => {
