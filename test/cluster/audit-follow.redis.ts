@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { followTrail, namesOf } from '../features/audit/trail-follower.ts'
+import { followTrail, namesOf } from '../features/audit/follow/trail-follower.ts'
 import { openContract, registerAgent } from '../harness/people.ts'
 import { type Nodes, startNodes, stepWhile } from './nodes.ts'
 

@@ -10,7 +10,7 @@ import type { CheckpointKey } from '../../../shared/protocol/index.ts'
 import { api, signUp } from '../../harness/people.ts'
 import { advanceUntil } from '../../scenarios/stage.ts'
 import { runProgram } from '../../scripts/run-program.ts'
-import { type AuditStage, MINUTE_MS, rowOf, setStage } from './audit-stage.ts'
+import { type AuditStage, MINUTE_MS, rowOf, setStage } from './checkpoints/audit-stage.ts'
 import { settledTrail } from './read-trail.ts'
 
 const project = fileURLToPath(new URL('../../..', import.meta.url))

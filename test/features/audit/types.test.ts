@@ -10,7 +10,7 @@ import { createManualClock, type ManualClock } from '../../harness/clock.ts'
 import { startHub, type TestHub } from '../../harness/hub.ts'
 import { api, type Client, connectAgent, connectAs, openContract, type Person, registerAgent, signUp } from '../../harness/people.ts'
 import { advanceUntil, until } from '../../scenarios/stage.ts'
-import { MINUTE_MS } from './audit-stage.ts'
+import { MINUTE_MS } from './checkpoints/audit-stage.ts'
 import { readTrail, settledTrail } from './read-trail.ts'
 
 /** What no part of the product that is there yet can bring about, and the part that will. Each row goes when its part comes. */

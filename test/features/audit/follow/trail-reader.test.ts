@@ -1,10 +1,10 @@
 import { expect } from 'chai'
-import { createAuditModels, createReadItems, createTrailReader } from '../../../server/features/audit/index.ts'
-import { createEventStore, eventId } from '../../../server/pipeline/store/event-store.ts'
-import { createManualClock } from '../../harness/clock.ts'
-import { startHub } from '../../harness/hub.ts'
-import { openContract } from '../../harness/people.ts'
-import { openDatabaseOf, readLog } from '../../scenarios/stage.ts'
+import { createAuditModels, createReadItems, createTrailReader } from '../../../../server/features/audit/index.ts'
+import { createEventStore, eventId } from '../../../../server/pipeline/store/event-store.ts'
+import { createManualClock } from '../../../harness/clock.ts'
+import { startHub } from '../../../harness/hub.ts'
+import { openContract } from '../../../harness/people.ts'
+import { openDatabaseOf, readLog } from '../../../scenarios/stage.ts'
 
 describe('the audit trail, live: where a reader begins', () => {
   it('[AUDIT-34] who begins to follow keeps so many of the last minute’s events in mind and no more, is told none of them, and all that comes', async () => {

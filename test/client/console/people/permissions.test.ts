@@ -1,8 +1,8 @@
 import { AxeBuilder } from '@axe-core/playwright'
 import { expect } from 'chai'
-import { api, connectAgent, openContract, type Person, signUp } from '../../harness/people.ts'
-import { openRoom, type Watched } from './console-world.ts'
-import { useConsole } from './use-console.ts'
+import { api, connectAgent, openContract, type Person, signUp } from '../../../harness/people.ts'
+import { openRoom, type Watched } from '../console-world.ts'
+import { useConsole } from '../use-console.ts'
 
 const SHOTS = process.env['PARLEY_SHOTS']
 const tool = { name: 'weigh', description: 'Weighs', input_schema: { type: 'object' } }

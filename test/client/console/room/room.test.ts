@@ -1,7 +1,7 @@
 import { expect } from 'chai'
-import { connectAgent, openContract, registerAgent, signUp } from '../../harness/people.ts'
-import { openRoom, operatorOf, seqsOn, speaker, until } from './console-world.ts'
-import { useConsole } from './use-console.ts'
+import { connectAgent, openContract, registerAgent, signUp } from '../../../harness/people.ts'
+import { openRoom, operatorOf, seqsOn, speaker, until } from '../console-world.ts'
+import { useConsole } from '../use-console.ts'
 
 describe('console: a room', () => {
   const world = useConsole({ limits: { frame_bytes: 8_192 } })

@@ -1,8 +1,8 @@
 import { expect } from 'chai'
-import { api, registerAgent } from '../../harness/people.ts'
-import { until } from '../../scenarios/stage.ts'
+import { api, registerAgent } from '../../../harness/people.ts'
+import { until } from '../../../scenarios/stage.ts'
+import { settledTrail } from '../read-trail.ts'
 import { type AuditStage, MINUTE_MS, makeAnew, setStage } from './audit-stage.ts'
-import { settledTrail } from './read-trail.ts'
 
 const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
-import { foldRows, rowOfSeq } from '../../../client/console/src/room/rows.ts'
-import { cutText, jsonLine, partsOf, plainText } from '../../../client/console/src/untrusted-text.ts'
-import type { RecordedEvent, WireEvent } from '../../../shared/protocol/index.ts'
+import { foldRows, rowOfSeq } from '../../../../client/console/src/room/rows.ts'
+import { cutText, jsonLine, partsOf, plainText } from '../../../../client/console/src/untrusted-text.ts'
+import type { RecordedEvent, WireEvent } from '../../../../shared/protocol/index.ts'
 
 const frame = { key: 'k', term: 1, salt: '00', chain: '00' }
 const by = { kind: 'user' as const, id: 'ada' }

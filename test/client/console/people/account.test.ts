@@ -1,7 +1,7 @@
 import { expect } from 'chai'
-import { api, signUp } from '../../harness/people.ts'
-import { until } from './console-world.ts'
-import { useConsole } from './use-console.ts'
+import { api, signUp } from '../../../harness/people.ts'
+import { until } from '../console-world.ts'
+import { useConsole } from '../use-console.ts'
 
 const PASSWORD = 'correct horse battery'
 

@@ -2,10 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { api, connectAgent, openContract, signUp } from '../../harness/people.ts'
-import { freePort, type HubProcess, startHubProcess } from '../../harness/processes/hub-process.ts'
-import { openRoom, seqsOn, speaker, until, watch } from './console-world.ts'
-import { usePages } from './use-console.ts'
+import { api, connectAgent, openContract, signUp } from '../../../harness/people.ts'
+import { freePort, type HubProcess, startHubProcess } from '../../../harness/processes/hub-process.ts'
+import { openRoom, seqsOn, speaker, until, watch } from '../console-world.ts'
+import { usePages } from '../use-console.ts'
 
 describe('console: a hub that goes and comes back', function () {
   this.timeout(120_000)

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
-import { connectAgent, openContract, registerAgent } from '../../harness/people.ts'
-import { openRoom, operatorOf, speaker, until } from './console-world.ts'
-import { useConsole } from './use-console.ts'
+import { connectAgent, openContract, registerAgent } from '../../../harness/people.ts'
+import { openRoom, operatorOf, speaker, until } from '../console-world.ts'
+import { useConsole } from '../use-console.ts'
 
 const corpus = [
   '<script>tellFault("ran: script")</script>',

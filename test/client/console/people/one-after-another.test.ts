@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { expect } from 'chai'
 import type { Page } from 'playwright-core'
-import { api, openContract, signUp } from '../../harness/people.ts'
-import { openRoom, signInLink, speaker, until, type Watched, watch } from './console-world.ts'
-import { useConsole } from './use-console.ts'
+import { api, openContract, signUp } from '../../../harness/people.ts'
+import { openRoom, signInLink, speaker, until, type Watched, watch } from '../console-world.ts'
+import { useConsole } from '../use-console.ts'
 
 const PASSWORD = 'correct horse battery'
 

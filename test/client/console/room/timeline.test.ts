@@ -1,7 +1,7 @@
 import { expect } from 'chai'
-import { openContract, signUp } from '../../harness/people.ts'
-import { openRoom, seqsOn, speaker, until } from './console-world.ts'
-import { useConsole } from './use-console.ts'
+import { openContract, signUp } from '../../../harness/people.ts'
+import { openRoom, seqsOn, speaker, until } from '../console-world.ts'
+import { useConsole } from '../use-console.ts'
 
 const EVENTS = 600
 

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import type { Page } from 'playwright-core'
-import { api, type Person, signUp } from '../../harness/people.ts'
-import { useConsole } from './use-console.ts'
+import { api, type Person, signUp } from '../../../harness/people.ts'
+import { useConsole } from '../use-console.ts'
 
 describe('console: agents and their keys', () => {
   const world = useConsole()

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
-import { api, connectAs, openContract, signUp } from '../../harness/people.ts'
-import { until } from '../../scenarios/stage.ts'
+import { api, connectAs, openContract, signUp } from '../../../harness/people.ts'
+import { until } from '../../../scenarios/stage.ts'
 import { type AuditStage, edit, MINUTE_MS, makeAnew, rowOf, setStage, swap } from './audit-stage.ts'
 
 interface Tampering {

@@ -1,8 +1,8 @@
 import { expect } from 'chai'
 import type { Page } from 'playwright-core'
-import { openContract, registerAgent } from '../../harness/people.ts'
-import { openRoom, speaker } from './console-world.ts'
-import { useConsole } from './use-console.ts'
+import { openContract, registerAgent } from '../../../harness/people.ts'
+import { openRoom, speaker } from '../console-world.ts'
+import { useConsole } from '../use-console.ts'
 
 const said = [
   '# Result',

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
-import { signUp } from '../../harness/people.ts'
-import { signInLink } from './console-world.ts'
-import { useConsole } from './use-console.ts'
+import { signUp } from '../../../harness/people.ts'
+import { signInLink } from '../console-world.ts'
+import { useConsole } from '../use-console.ts'
 
 describe('console: sign-in', () => {
   const world = useConsole()

@@ -1,6 +1,6 @@
-import type { AuditItem, FrameInput, Push } from '../../../shared/protocol/index.ts'
-import type { TestHub } from '../../harness/hub.ts'
-import { type Client, connectAs, type Person } from '../../harness/people.ts'
+import type { AuditItem, FrameInput, Push } from '../../../../shared/protocol/index.ts'
+import type { TestHub } from '../../../harness/hub.ts'
+import { type Client, connectAs, type Person } from '../../../harness/people.ts'
 
 export interface TrailFollower {
   client: Client

@@ -1,8 +1,8 @@
 import { expect } from 'chai'
 import type { Page } from 'playwright-core'
-import { createManualClock } from '../../harness/clock.ts'
-import { api } from '../../harness/people.ts'
-import { useConsole } from './use-console.ts'
+import { createManualClock } from '../../../harness/clock.ts'
+import { api } from '../../../harness/people.ts'
+import { useConsole } from '../use-console.ts'
 
 const PASSWORD = 'correct horse battery'
 

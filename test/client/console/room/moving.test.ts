@@ -1,7 +1,7 @@
 import { expect } from 'chai'
-import { api, openContract } from '../../harness/people.ts'
-import { speaker } from './console-world.ts'
-import { useConsole } from './use-console.ts'
+import { api, openContract } from '../../../harness/people.ts'
+import { speaker } from '../console-world.ts'
+import { useConsole } from '../use-console.ts'
 
 describe('console: from room to room', () => {
   const world = useConsole()

@@ -1,9 +1,9 @@
 import { expect } from 'chai'
-import type { AuditItem } from '../../../shared/protocol/index.ts'
-import { createManualClock } from '../../harness/clock.ts'
-import { startHub, type TestHub } from '../../harness/hub.ts'
-import { api, connectAgent, connectAs, openContract, type Person, registerAgent, signUp } from '../../harness/people.ts'
-import { openDatabaseOf } from '../../scenarios/stage.ts'
+import type { AuditItem } from '../../../../shared/protocol/index.ts'
+import { createManualClock } from '../../../harness/clock.ts'
+import { startHub, type TestHub } from '../../../harness/hub.ts'
+import { api, connectAgent, connectAs, openContract, type Person, registerAgent, signUp } from '../../../harness/people.ts'
+import { openDatabaseOf } from '../../../scenarios/stage.ts'
 import { followTrail, namesOf } from './trail-follower.ts'
 
 const tool = { name: 'weigh', description: 'weighs', input_schema: { type: 'object' } }

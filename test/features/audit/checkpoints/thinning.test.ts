@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import { expect } from 'chai'
-import { type Transcript, verifyTranscript } from '../../../scripts/lib/verify/verify-transcript.ts'
-import type { Checkpoint, CheckpointKey, WireEvent } from '../../../shared/protocol/index.ts'
-import { canonicalJson } from '../../../shared/rules/canonical-json.ts'
-import { api, connectAs, openContract } from '../../harness/people.ts'
-import { until } from '../../scenarios/stage.ts'
+import { type Transcript, verifyTranscript } from '../../../../scripts/lib/verify/verify-transcript.ts'
+import type { Checkpoint, CheckpointKey, WireEvent } from '../../../../shared/protocol/index.ts'
+import { canonicalJson } from '../../../../shared/rules/canonical-json.ts'
+import { api, connectAs, openContract } from '../../../harness/people.ts'
+import { until } from '../../../scenarios/stage.ts'
 import { type AuditStage, MINUTE_MS, setStage } from './audit-stage.ts'
 
 const HOUR_MS = 60 * MINUTE_MS

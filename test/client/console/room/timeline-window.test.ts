@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { TimelineWindow } from '../../../client/console/src/room/timeline-window.ts'
-import type { WireEvent } from '../../../shared/protocol/index.ts'
+import { TimelineWindow } from '../../../../client/console/src/room/timeline-window.ts'
+import type { WireEvent } from '../../../../shared/protocol/index.ts'
 
 const event = (seq: number): WireEvent => ({ seq, type: 'redacted', digest: '00', chain: '00' })
 

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
-import { api, openContract, registerAgent, signUp } from '../../harness/people.ts'
-import { openRoom, speaker, until } from './console-world.ts'
-import { useConsole } from './use-console.ts'
+import { api, openContract, registerAgent, signUp } from '../../../harness/people.ts'
+import { openRoom, speaker, until } from '../console-world.ts'
+import { useConsole } from '../use-console.ts'
 
 describe('console: the list of rooms', () => {
   const world = useConsole()
