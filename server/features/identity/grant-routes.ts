@@ -1,5 +1,6 @@
 import { type By, type FlagRecords, http, type PermissionFlag } from '../../../shared/protocol/index.ts'
 import { byOf, system } from '../../core/access/principal.ts'
+import { hasScope } from '../../core/access/scopes.ts'
 import { askedBy } from '../../pipeline/audit.ts'
 import { etagOfParts, requireSeen } from '../../pipeline/http/conditional.ts'
 import { pathId } from '../../pipeline/http/path-id.ts'
@@ -26,7 +27,7 @@ export function createGrantRoutes({ agents, grants, recordsOf }: GrantRouteDeps)
   }
 
   async function show(request: RouteRequest): Promise<RouteAnswer> {
-    return shown(await enter(request, ['itself', 'owner', 'admin', 'staff']))
+    return shown(await enter(request, ['itself', 'owner', 'admin', 'staff']), request)
   }
 
   async function change(request: RouteRequest): Promise<RouteAnswer> {
@@ -36,13 +37,14 @@ export function createGrantRoutes({ agents, grants, recordsOf }: GrantRouteDeps)
       seen: (permissions) => requireSeen(request.headers, permissions),
       who: { by: byOf(principalOf(request)), asked: askedBy(request) },
     })
-    return shown(await agents.find(_id))
+    return shown(await agents.find(_id), request)
   }
 
-  async function shown(agent: AgentDocument): Promise<RouteAnswer> {
+  async function shown(agent: AgentDocument, request: RouteRequest): Promise<RouteAnswer> {
     const { _id, permissions, granted_by, granted_at } = agent
     const set = granted_by && granted_at ? { set: { by: granted_by, at: granted_at.toISOString() } } : {}
-    const flags = await recordsOf({ type: 'agent', id: _id }, (flag) => grantOf(agent, flag))
+    const records = await recordsOf({ type: 'agent', id: _id }, (flag) => grantOf(agent, flag))
+    const flags = hasScope(principalOf(request), 'rooms:read') ? records : withoutRooms(records)
     const body = { ...permissions, ...set, flags }
     return { status: 200, body, etag: etagOfParts({ seen: permissions, whole: body }) }
   }
@@ -51,6 +53,22 @@ export function createGrantRoutes({ agents, grants, recordsOf }: GrantRouteDeps)
     { method: 'GET', path: '/agents/:id/permissions', access: 'principal', scope: null, handle: show },
     { method: 'PUT', path: '/agents/:id/permissions', access: 'principal', scope: 'agent', handle: change },
   ]
+}
+
+/** For a key that reads no rooms, not even which there are. */
+function withoutRooms(records: FlagRecords): FlagRecords {
+  const of = (flag: PermissionFlag) => {
+    const { last_used, last_refused, ...rest } = records[flag]
+    const used = last_used && { at: last_used.at, what: last_used.what }
+    const refused = last_refused && { at: last_refused.at, what: last_refused.what, denied_by: last_refused.denied_by }
+    return { ...rest, last_used: used, last_refused: refused }
+  }
+  return {
+    can_read_attachments: of('can_read_attachments'),
+    can_access_web: of('can_access_web'),
+    can_run_code_sandbox: of('can_run_code_sandbox'),
+    can_message_requester: of('can_message_requester'),
+  }
 }
 
 /** What nobody changed is as the hub gave it at the registration. */

@@ -3,11 +3,16 @@ import { profileRules, profileSchema } from '../access/profile.ts'
 import { bySchema, idSchema, type permissionFlags, seqSchema, timeSchema } from '../primitives.ts'
 import { refusingSides } from '../states.ts'
 
-/** What used a permission last: a frame or a route, in which contract, and the event that it made. */
-const useSchema = z.object({ at: timeSchema, what: z.string(), contract_id: idSchema, seq: seqSchema.exactOptional() })
+/** What used a permission last: a frame or a route, in which contract, and the event that it made. Rooms are told to who may read them. */
+const useSchema = z.object({ at: timeSchema, what: z.string(), contract_id: idSchema.exactOptional(), seq: seqSchema.exactOptional() })
 
 /** What was last refused for want of it, and whose the missing permission was. */
-const refusalSchema = z.object({ at: timeSchema, what: z.string(), contract_id: idSchema, denied_by: z.enum(refusingSides) })
+const refusalSchema = z.object({
+  at: timeSchema,
+  what: z.string(),
+  contract_id: idSchema.exactOptional(),
+  denied_by: z.enum(refusingSides),
+})
 
 /** What has become of a permission. Of another hub's doings it may be half a minute old, and a crash forgets as much. */
 const flagRecordSchema = z.object({

@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import type { FlagRecords } from '../../../shared/protocol/index.ts'
 import { api, type Client, connectAs, openContract, type Person, signUp } from '../../harness/people.ts'
 import { codeOf, readLog, type Stage, setStage } from '../../scenarios/stage.ts'
 
@@ -175,6 +176,25 @@ describe('permissions', () => {
     clients.push(client)
     const refused = await client.askRaw('message.post', { contract_id: stage.contract_id, key: 'narrow', body: 'x', evidence })
     expect(refused).to.have.nested.property('error.facts.scope', 'attachments')
+  })
+
+  it('[KEY-16] a key without `rooms:read` sees what became of the agent’s permissions, and not in which contract', async () => {
+    await say('one')
+    await put(ofContract(), stage.requester, { can_message_requester: false })
+    await say('two')
+    const bearer = stage.provider.bearer
+    const { body: narrow } = await api<{ api_key: string }>(stage.hub, 'POST', `/agents/${stage.provider.id}/keys`, {
+      body: { scopes: ['agent'] },
+      bearer,
+    })
+    for (const [as, isTold] of [
+      [bearer, true],
+      [narrow.api_key, false],
+    ] as const) {
+      const shown = (await api<{ flags: FlagRecords }>(stage.hub, 'GET', ofAgent(), { bearer: as })).body.flags.can_message_requester
+      expect([shown.last_used?.what, shown.last_refused?.what, shown.refusals]).to.deep.equal(['message.post', 'message.post', 1])
+      expect(JSON.stringify(shown).includes(stage.contract_id)).to.equal(isTold)
+    }
   })
 
   it('[PERM-8] an agent that may not message the requester says nothing by a reason, an outcome or a call of its own either, live or in replay', async () => {
