@@ -124,6 +124,7 @@ describe('embedded database process', () => {
         'DATA_CORRUPT',
         () => writeFileSync(store, Buffer.concat([good.subarray(0, 2 * 8192), Buffer.alloc(good.length - 2 * 8192, 0xa5)])),
       ],
+      'a damaged entry of the catalog': ['DATA_CORRUPT', () => writeFileSync(store, withDamagedCatalog(good))],
       gone: ['DATA_MISSING', () => rmSync(store)],
       empty: ['DATA_MISSING', () => truncateSync(store, 0)],
       'another version': ['FORMAT_UNKNOWN', () => writeFileSync(format, JSON.stringify({ format: 'parley-embedded', version: 99 }))],
@@ -205,4 +206,12 @@ function isAlive(pid: number): boolean {
 /** A process that is no child of ours tells nobody when it ends: there is only asking. */
 async function gone(pid: number) {
   while (isAlive(pid)) await new Promise((resolve) => setTimeout(resolve, 20))
+}
+
+/** Every entry of the catalog is a BSON document whose first field is `database`: each gets the length of another. */
+function withDamagedCatalog(good: Buffer): Buffer {
+  const damaged = Buffer.from(good)
+  const first = Buffer.from('\u0002database\0')
+  for (let at = damaged.indexOf(first); at !== -1; at = damaged.indexOf(first, at + 1)) damaged.writeInt32LE(7, at - 4)
+  return damaged
 }

@@ -60,7 +60,7 @@ export function createCatalog(storage: Storage) {
       for (const { key, value } of entries) {
         start = key
         if (key.equals(NEXT_TABLE)) continue
-        const collection = revive(deserialize(value) as StoredCollection)
+        const collection = reviveOrRefuse(value)
         collections.set(collection.namespace, collection)
       }
       if (isEnd) return
@@ -119,6 +119,16 @@ export function createCatalog(storage: Storage) {
 
 function catalogKey(namespace: string): Buffer {
   return Buffer.concat([CATALOG, Buffer.from(`c${namespace}`)])
+}
+
+/** A catalog that is damaged must be named so, for nothing behind it can be found. */
+function reviveOrRefuse(value: Buffer): Collection {
+  try {
+    // The cast holds for what `save` wrote, and what it did not write does not come through.
+    return revive(deserialize(value) as StoredCollection)
+  } catch (cause) {
+    throw new Error(`its catalog is corrupt: ${String((cause as Error).message)}`, { cause })
+  }
 }
 
 function revive(stored: StoredCollection): Collection {
