@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { rmSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -78,10 +79,17 @@ export async function setStage({
 
 export type Home = Pick<TestHub, 'mongodb_uri' | 'database_name' | 'data_dir'>
 
-/** A database and a data directory that outlive the hubs on them. */
+const homes: string[] = []
+
+/** A database and a data directory that outlive the hubs on them, and end with the run. */
 export async function makeHome(): Promise<Home> {
   const data_dir = await mkdtemp(join(tmpdir(), 'parley-home-'))
+  if (homes.push(data_dir) === 1) process.once('exit', forgetHomes)
   return { mongodb_uri: await testDatabase(), database_name: `home_${randomUUID().replaceAll('-', '').slice(0, 20)}`, data_dir }
+}
+
+function forgetHomes(): void {
+  for (const home of homes) rmSync(home, { recursive: true, force: true })
 }
 
 /** The log behind a place, at most 500 events, as staff see it. */
