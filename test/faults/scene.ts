@@ -119,7 +119,12 @@ export async function startScene(world: World, seed: number): Promise<Scene> {
 
   async function checkText(contract_id: string, call_id: string, wanted: string, wrong: string[]): Promise<void> {
     const hub = world.hub()
-    const { body } = await api<string>(hub, 'GET', `/contracts/${contract_id}/calls/${call_id}/text`, { bearer: hub.operator_token })
+    const path = `/contracts/${contract_id}/calls/${call_id}/text`
+    const { status, body } = await api<string>(hub, 'GET', path, { bearer: hub.operator_token })
+    if (status !== 200) {
+      wrong.push(`the text of ${call_id} was answered with ${status} ${JSON.stringify(body)}`)
+      return
+    }
     observed.text(call_id, body)
     if (body !== wanted) wrong.push(`the text of ${call_id} is not what its agent sent`)
   }
