@@ -30,10 +30,14 @@ const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 // client that knocks at a closed port of its own range can even be connected to itself.
 const PORTS = { first: 18_000, count: 14_000 }
 
-/** A port that nobody listens on, and that stays free while the hub on it is away. */
+const given = new Set<number>()
+
+/** A port that nobody listens on, and that stays free while the hub on it is away: this process gives it to nobody else. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = PORTS.first + Math.floor(Math.random() * PORTS.count)
+    if (given.has(port)) continue
+    given.add(port)
     const server = createServer()
     const isFree = await new Promise<boolean>((resolve) => {
       server.once('error', () => resolve(false))
