@@ -14,7 +14,8 @@ export interface StormResult {
   retries: number
 }
 
-const MOST_TRIES = 30
+// A minute and more: a slow hub refuses for as long as its queue of connections is full.
+const MOST_TRIES = 300
 const LONGEST_PAUSE_MS = 500
 
 process.on('disconnect', () => process.exit(0))
