@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import type { Profile } from '../../shared/protocol/index.ts'
 import { settledTrail } from '../features/audit/read-trail.ts'
 import { api, type Client, connectAgent, connectAs, openContract, type Person, registerAgent } from '../harness/people.ts'
-import { advanceUntil, codeOf, openDatabaseOf, readLog, type Stage, setStage, shout, type Tools, until } from './stage.ts'
+import { advanceUntil, codeOf, openDatabaseOf, readLog, type Stage, setStage, settled, shout, type Tools, until } from './stage.ts'
 
 const whisper = { name: 'whisper', description: 'Says it quietly', input_schema: {} } as const
 const input = { text: 'hello' }
@@ -69,32 +69,6 @@ describe('profiles of keys, at work', () => {
     expect(ruleOf(await quiet.ask('agent.tool.result', { call_id: later.call_id, ...result }))).to.deep.equal(violated('allowed_tools'))
     await quiet.must('agent.tool.result', { call_id: soft.call_id, ...result })
     await quiet.must('agent.tools.register', { tools: [whisper] })
-  })
-
-  it('[PROF-15] what a key that is bound to tools registers stands beside what the other keys of its agent have, until the key ends', async () => {
-    const { requester, contract_id } = await openContract(stage.hub, { provider: stage.provider })
-    const human = await connectAs(stage.hub, requester)
-    clients.push(human)
-    const shown = async () =>
-      (await human.must('room.join', { contract_id })).view.tools.map(({ name, description }) => [name, description])
-    const [loud, soft, hum] = [shout, whisper, { ...whisper, name: 'hum' }].map(({ name, description }) => [name, description])
-    await stage.agent.must('agent.tools.register', { tools: [shout, whisper] })
-    const as = await keyOf(stage.provider, { allowed_tools: ['whisper', 'hum'] })
-    const quiet = await connectAgent(stage.hub, as, [{ ...whisper, name: 'hum' }])
-    clients.push(quiet)
-    expect(await shown()).to.deep.equal([loud, soft, hum])
-    await stage.agent.must('agent.tools.register', { tools: [shout] })
-    expect(await shown(), 'the other comes back, and registers anew').to.have.deep.members([loud, hum])
-    await quiet.must('agent.tools.register', { tools: [{ ...whisper, description: 'Another' }] })
-    expect(await shown(), 'its own are replaced').to.deep.equal([loud, ['whisper', 'Another']])
-    await stage.agent.must('agent.tools.register', { tools: [shout, whisper] })
-    expect(await shown(), 'of two of one name the newest').to.have.deep.members([loud, soft])
-    await quiet.must('agent.tools.register', { tools: [{ ...whisper, name: 'hum' }] })
-    const { body } = await api<{ items: { key_id: string; profile?: object }[] }>(stage.hub, 'GET', `/agents/${as.id}/keys`, stage.provider)
-    const bound = body.items.find(({ profile }) => profile !== undefined)
-    await api(stage.hub, 'DELETE', `/agents/${as.id}/keys/${bound?.key_id}`, stage.provider)
-    await stage.agent.must('agent.tools.register', { tools: [shout] })
-    expect(await shown()).to.deep.equal([loud])
   })
 
   it('[PROF-3] a key that is bound to tools takes up no session that others were sent to, and so none of its running calls', async () => {
@@ -283,13 +257,6 @@ describe('profiles of keys, at work', () => {
     }
   })
 })
-
-/** Everything that follows from the events so far has been done: what was to be sent stands on the wire. */
-async function settled({ hub }: Stage): Promise<void> {
-  const database = await openDatabaseOf(hub)
-  await until('nothing is pending', async () => (await database.collection('events').countDocuments({ pending: { $exists: true } })) === 0)
-  await database.close()
-}
 
 async function dueAt({ hub }: Stage, timer: string): Promise<string | undefined> {
   const database = await openDatabaseOf(hub)

@@ -152,3 +152,10 @@ export async function openDatabaseOf(hub: TestHub): Promise<mongoose.Connection>
 export function codeOf(answer: { ok: true } | { ok: false; error: { code: string } }): string {
   return answer.ok ? 'ok' : answer.error.code
 }
+
+/** Everything that follows from the events so far has been done: what was to be sent stands on the wire. */
+export async function settled({ hub }: Stage): Promise<void> {
+  const database = await openDatabaseOf(hub)
+  await until('nothing is pending', async () => (await database.collection('events').countDocuments({ pending: { $exists: true } })) === 0)
+  await database.close()
+}

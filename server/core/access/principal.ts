@@ -26,6 +26,11 @@ export type Credential =
   | { kind: 'session'; id: string }
   | { kind: 'operator'; id: 'operator' }
 
+/** What counts together, of requests and of tasks: a key, those that it handed its bounds on to, and those that replaced any of them. */
+export function countedAs({ credential }: Principal): string | undefined {
+  return credential?.kind === 'key' ? (credential.counted_as ?? credential.id) : undefined
+}
+
 /** The hub itself: timers and reactors send their frames as it, through the same door. */
 export const system: Principal = { kind: 'system', id: 'system', name: 'Parley', roles: [], owns: [] }
 

@@ -27,6 +27,8 @@ export interface AgentSessionDocument {
   expires_at?: Date
   /** Of the key that it said hello with. */
   key_id?: string
+  /** The key whose bounds it shares (`countedAs`). */
+  counted_as?: string
   /** The tools that it registered itself, or else those that its key allows; null = the agent's stored set. */
   tools: readonly string[] | null
 }

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { Limits } from '../../../shared/protocol/index.ts'
+import { countedAs } from '../../core/access/principal.ts'
 import type { Clock } from '../../core/clock.ts'
 import { createSharedReads } from '../../pipeline/store/shared-reads.ts'
 import type { AgentSession, AgentSessions } from './agent-sessions.ts'
@@ -70,10 +71,10 @@ export function createReach({ models, sessions, clock, node_id, limits, onTaken 
     return sessions.of(agent_id).at(-1)?.session_id ?? (await elsewhere(agent_id)).at(0)?._id
   }
 
-  /** The sessions of an agent that were opened, or were renewed here, with the key. */
+  /** The sessions of an agent that were opened, or were renewed here, with the key or one that counts as it. */
   async function ofKey(agent_id: string, key_id: string): Promise<ReadonlySet<string>> {
-    const rows = await models.sessions.find({ agent_id, key_id }, { projection: { _id: 1 } }).toArray()
-    const here = sessions.of(agent_id).filter(({ session }) => session.principal.credential?.id === key_id)
+    const rows = await models.sessions.find({ agent_id, $or: [{ counted_as: key_id }, { key_id }] }, { projection: { _id: 1 } }).toArray()
+    const here = sessions.of(agent_id).filter(({ session }) => countedAs(session.principal) === key_id)
     return new Set([...rows.map(({ _id }) => _id), ...here.map(({ session_id }) => session_id)])
   }
 

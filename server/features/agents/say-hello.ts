@@ -1,6 +1,6 @@
 import { v7 as uuidv7 } from 'uuid'
 import { type Frame, type Limits, ParleyError, PROTOCOL, PROTOCOLS_SPOKEN, type Welcome } from '../../../shared/protocol/index.ts'
-import { byOf, type Principal } from '../../core/access/principal.ts'
+import { byOf, countedAs, type Principal } from '../../core/access/principal.ts'
 import { hasScope } from '../../core/access/scopes.ts'
 import { toolsOf } from '../../core/access/tools-of.ts'
 import type { Clock } from '../../core/clock.ts'
@@ -86,11 +86,11 @@ export function createSayHello(deps: HelloDeps): SessionCommand<'agent.hello'> {
 
   /** The session that it names when that is this agent's; else the one that this connection has; else a new one. */
   async function takeUp(session: Session, { resume, agent: { name, version } }: Frame<'agent.hello'>, hello_ms: number): Promise<string> {
-    const { id: agent_id, credential } = session.principal
+    const { id: agent_id } = session.principal
     const at = new Date(hello_ms)
     const held = { node_id: deps.node_id, live: true, watched: true as const, seen_at: at, hello_at: at, held_at: at }
     const tools = toolsOf(session.principal)
-    const about = { agent_name: name, agent_version: version, tools, ...(credential ? { key_id: credential.id } : {}), ...held }
+    const about = { agent_name: name, agent_version: version, tools, ...keyOf(session.principal), ...held }
     for (const _id of [resume, sessions.on(session)?.session_id]) {
       if (_id === undefined || !(await mayTakeUp(_id, session.principal))) continue
       const { matchedCount } = await models.sessions.updateOne({ _id, agent_id }, { $set: about })
@@ -142,4 +142,9 @@ export function createSayHello(deps: HelloDeps): SessionCommand<'agent.hello'> {
   }
 
   return { kind: 'session', type: 'agent.hello', handle }
+}
+
+function keyOf(principal: Principal): { key_id?: string; counted_as?: string } {
+  const [key_id, counted_as] = [principal.credential?.id, countedAs(principal)]
+  return { ...(key_id ? { key_id } : {}), ...(counted_as ? { counted_as } : {}) }
 }

@@ -58,7 +58,7 @@ export interface AgentKeyDocument {
   scopes: KeyScope[]
   /** How often it may ask, where that differs from the hub's rates. */
   rates?: RatesPatch
-  /** Of rates that another key handed on: the family whose count it shares. */
+  /** Of bounds that another key handed on: the family whose count it shares. */
   counted_as?: string
   /** What it is bound to beside its scopes. Never changed. */
   profile?: Profile

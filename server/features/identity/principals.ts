@@ -77,5 +77,5 @@ function principalOf({ _id, name, permissions }: AgentDocument): Principal {
 }
 
 function boundsOf({ rates, counted_as, family_id, profile }: AgentKeyDocument) {
-  return { ...(rates ? { rates, counted_as: counted_as ?? family_id } : {}), ...(profile ? { profile } : {}) }
+  return { counted_as: counted_as ?? family_id, ...(rates ? { rates } : {}), ...(profile ? { profile } : {}) }
 }

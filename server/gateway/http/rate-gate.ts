@@ -1,6 +1,6 @@
 import type { Response } from 'express'
 import { ParleyError, type RatePolicy, type Rates } from '../../../shared/protocol/index.ts'
-import { isOperator, type Principal } from '../../core/access/principal.ts'
+import { countedAs, isOperator, type Principal } from '../../core/access/principal.ts'
 import { networkOf } from '../../core/network-of.ts'
 import type { Route } from '../../pipeline/http/route.ts'
 import type { RateStore } from './rate-store.ts'
@@ -43,7 +43,6 @@ function subjectOf(
   { principal, hasOwn, ip }: { principal: Principal | undefined; hasOwn: boolean; ip: string },
 ): string {
   if (principal === undefined || BY_ADDRESS.has(policy)) return `address:${networkOf(ip)}`
-  const { credential } = principal
-  if (hasOwn && credential?.kind === 'key') return `key:${credential.counted_as ?? credential.id}`
+  if (hasOwn) return `key:${countedAs(principal)}`
   return `${principal.kind}:${principal.id}`
 }

@@ -43,14 +43,11 @@ export function termsOf(
     throw new ParleyError('PERMISSION_DENIED', { detail: 'Only an admin gives a key rates of its own', allowed: ['admin'] })
   }
   const profile = handedOn(profileOf(issuer), asked.profile)
-  const bounds = { ...ratesOf(asked, held), ...(profile ? { profile } : {}) }
+  const rates = asked.rates ?? held?.rates
+  // Or an agent could leave its bounds behind by a new key, or have them once for each.
+  const counted_as = held?.rates || held?.profile ? (held.counted_as ?? held.family_id) : undefined
+  const bounds = { ...(rates ? { rates } : {}), ...(profile ? { profile } : {}), ...(counted_as ? { counted_as } : {}) }
   return { name: asked.name ?? null, scopes: [...new Set(scopes)], expires_at, ...bounds }
-}
-
-/** Or an agent could leave its bounds behind by a new key, or have them once for each key. */
-function ratesOf(asked: AskedTerms, held: HeldKey | undefined): Pick<KeyTerms, 'rates' | 'counted_as'> {
-  if (asked.rates !== undefined) return { rates: asked.rates }
-  return held?.rates === undefined ? {} : { rates: held.rates, counted_as: held.counted_as ?? held.family_id }
 }
 
 function endOf({ expires_at }: AskedTerms, held: HeldKey | undefined): Date | null {

@@ -1,5 +1,5 @@
 import type { CallView } from '../../../../shared/protocol/index.ts'
-import type { Principal } from '../../../core/access/principal.ts'
+import { countedAs, type Principal } from '../../../core/access/principal.ts'
 import { profileOf } from '../../../core/access/profile.ts'
 import type { Timers } from '../../../pipeline/background/timers.ts'
 import type { Log } from '../../../pipeline/log/log.ts'
@@ -9,7 +9,7 @@ import { createCallTurns } from '../calls/call-turns.ts'
 export interface TaskSlotsDeps {
   log: Log
   timers: Pick<Timers, 'ofAgents'>
-  /** Which of the agent's sessions, of all nodes, are of the key. */
+  /** Which of the agent's sessions, of all nodes, are of the key or count as it. */
   sessionsOfKey(agent_id: string, key_id: string): Promise<ReadonlySet<string>>
 }
 
@@ -23,10 +23,10 @@ export function createTaskSlots({ log, timers, sessionsOfKey }: TaskSlotsDeps) {
 
   /** False when the key has as many as it may. A call that has its place already keeps it. */
   async function take(principal: Principal, call_id: string): Promise<boolean> {
-    const { id: agent_id, credential } = principal
+    const { id: agent_id } = principal
     const most = profileOf(principal)?.max_concurrent_tasks
-    if (most === undefined || credential === undefined) return true
-    const key_id = credential.id
+    const key_id = countedAs(principal)
+    if (most === undefined || key_id === undefined) return true
     return turns.take(key_id, async () => {
       const taken = await underWay(agent_id, key_id)
       if (!taken.has(call_id) && taken.size >= most) return false
@@ -50,10 +50,11 @@ export function createTaskSlots({ log, timers, sessionsOfKey }: TaskSlotsDeps) {
   }
 
   /** It was started, and is counted by that; or it will not be. */
-  function release({ credential }: Principal, call_id: string): void {
-    const held = given.get(credential?.id ?? '')
+  function release(principal: Principal, call_id: string): void {
+    const key_id = countedAs(principal) ?? ''
+    const held = given.get(key_id)
     held?.delete(call_id)
-    if (held?.size === 0) given.delete(credential?.id ?? '')
+    if (held?.size === 0) given.delete(key_id)
   }
 
   return { take, release }
