@@ -165,6 +165,8 @@ export class HubSession implements Hub {
 
   /** Another connection took the session over: this one stays deaf until it has one of its own. Both may be right, so neither takes it back. */
   readonly #ask: Ask = async (frame, payload) => {
+    // Ahead of the answer to the hello there is no session yet, and its want would look as if it had been taken. Tools are part of the greeting.
+    if (this.link.state !== 'live' && frame !== 'agent.tools.register') throw ownRefusal('NOT_CONNECTED')
     try {
       return await this.link.ask(frame, payload)
     } catch (thrown) {

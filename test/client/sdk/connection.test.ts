@@ -98,6 +98,40 @@ describe('the connection of the sdk', () => {
     expect((await next).resume).to.equal(session_id)
   })
 
+  it('[SDK-46] what a tool streams while the hello of a new connection is not answered waits for it, and the session stays', async () => {
+    const contract_id = w.hub.openContract()
+    const { sdk, problems } = await w.join()
+    const [began, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    async function* run() {
+      yield 'one '
+      began.resolve()
+      await goOn.promise
+      yield 'two'
+    }
+    sdk.tool({ name: 'slow', description: '', input: {}, run })
+    await sdk.ready()
+    const { session_id } = sdk.welcome ?? {}
+    const streamed = w.hub.arrival('agent.tool.stream')
+    const call_id = w.hub.askTool(contract_id, { tool: 'slow' })
+    await Promise.all([began.promise, streamed])
+    // By the time of an answer over another line, what was on its way on this one is there: here its acknowledgement.
+    await fetch(`${w.hub.url}/me`)
+    w.hub.next('agent.hello', { lose: 'ack' })
+    const [unanswered, result] = [w.hub.arrival('agent.hello'), w.hub.arrival('agent.tool.result')]
+    w.hub.cut()
+    await unanswered
+    goOn.resolve()
+    await fetch(`${w.hub.url}/me`)
+    w.hub.cut()
+    await result
+    const types = w.hub.frames.map(({ type }) => type)
+    const second = types.indexOf('agent.hello', 1)
+    expect(types.slice(second, second + 3)).to.deep.equal(['agent.hello', 'agent.hello', 'agent.tools.register'])
+    expect(w.hub.payloads('agent.hello').at(-1)).to.include({ resume: session_id })
+    expect(w.hub.streamed(call_id)).to.equal('one two')
+    expect(problems).to.deep.equal([])
+  })
+
   it('[SDK-16] closing with a pause: it comes back after that pause, not before', async () => {
     const { sdk } = await w.join()
     const closing: unknown[] = []
