@@ -23,10 +23,10 @@ export function eventTextOf(bytes: Buffer): EventText | undefined {
     const type = bytes[at] ?? 0
     const name_at = at + 1
     let name_end = name_at
-    while (bytes[name_end] !== 0) name_end++
+    while (name_end < bytes.length && bytes[name_end] !== 0) name_end++
     const start = name_end + 1
     const size = sizeOf(bytes, type, start)
-    if (size === undefined) return undefined
+    if (size === undefined || size <= 0 || start + size > bytes.length - END) return undefined
     const name = wantedAt(bytes, name_at, name_end)
     if (name !== undefined)
       found[name] = type === STRING ? bytes.toString('utf8', start + LENGTH, start + size - END) : intAt(bytes, type, start)
@@ -47,6 +47,7 @@ function lookOf(length: number, first: number): number {
 }
 
 function sizeOf(bytes: Buffer, type: number, start: number): number | undefined {
+  if (start + LENGTH > bytes.length) return undefined
   switch (type) {
     case STRING:
       return LENGTH + bytes.readInt32LE(start)

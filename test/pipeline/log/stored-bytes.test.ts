@@ -62,6 +62,18 @@ describe('an event read where it lies', () => {
     bytes[bytes.indexOf('body')] = 0xff
     expect(() => storedFromBytes(bytes)).to.throw(BSON.BSONError)
   })
+
+  it('[LOG-34] bytes that are no document come to an end, and to no more than is there', () => {
+    const whole = bytesOf({ ...plain, at: new Date(1), by: { id: 'someone' } })
+    for (let length = 0; length < whole.length; length++) expect(eventTextOf(whole.subarray(0, length))).to.equal(undefined)
+    for (let at = 0; at < whole.length; at++) {
+      for (const wrong of [0x00, 0x7f, 0xff]) {
+        const bytes = Buffer.from(whole)
+        bytes[at] = wrong
+        expect(() => eventTextOf(bytes)).not.to.throw()
+      }
+    }
+  })
 })
 
 function bytesOf(document: object): Buffer {
