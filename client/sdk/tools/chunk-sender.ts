@@ -29,6 +29,8 @@ export class ChunkSender {
   readonly #options: ChunkSenderOptions
   readonly #chunks: string[] = []
   #acked = 0
+  /** What was sent once keeps its place and text, for it may have been saved. */
+  #sent = 0
   #stalls = 0
   #fault: RefusedError | undefined
   #sending: Promise<void> | undefined
@@ -39,7 +41,7 @@ export class ChunkSender {
 
   /** Takes a chunk and resolves when the next one is welcome. Rejects when the hub refuses the stream for good. */
   async push(text: string): Promise<void> {
-    for (const chunk of split(text)) this.#chunks.push(chunk)
+    for (const chunk of split(text)) this.#add(chunk)
     this.#sending ??= this.#send()
     while (this.#chunks.length - this.#acked > AHEAD) await this.#sending
     if (this.#fault) throw this.#fault
@@ -49,6 +51,14 @@ export class ChunkSender {
   async flush(): Promise<void> {
     while (this.#sending !== undefined) await this.#sending
     if (this.#fault) throw this.#fault
+  }
+
+  /** Behind a window that waits already, pieces are joined: each chunk is a frame, and of those a connection may send only so many in a second. */
+  #add(chunk: string): void {
+    const waiting = this.#chunks.length - Math.max(this.#sent, this.#acked)
+    const last = this.#chunks.at(-1) ?? ''
+    if (waiting > WINDOW && last.length + chunk.length <= CHUNK_UNITS) this.#chunks[this.#chunks.length - 1] = last + chunk
+    else this.#chunks.push(chunk)
   }
 
   async #send(): Promise<void> {
@@ -69,6 +79,7 @@ export class ChunkSender {
     const { call_id, ask } = this.#options
     const from = this.#acked
     const window = this.#chunks.slice(from, from + WINDOW)
+    this.#sent = Math.max(this.#sent, from + window.length)
     const answers = await Promise.allSettled(
       window.map((chunk, index) => ask('agent.tool.stream', { call_id, seq: from + index + 1, chunk })),
     )

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { z } from 'zod'
 import type { ToolCall } from '../../../client/sdk/index.ts'
-import { ACK_TIMEOUT_MS, take, untilLive, untilRoom, useWorld } from './sdk-world.ts'
+import { take, untilLive, untilRoom, useWorld } from './sdk-world.ts'
 
 describe('tools of the sdk', () => {
   const w = useWorld()
@@ -81,44 +81,6 @@ describe('tools of the sdk', () => {
     w.hub.askTool(contract_id, { call_id, input: { q: 'x' } })
     expect(await second).to.deep.equal({ status: 'succeeded', output: 1 })
     expect(w.hub.log(contract_id).events.filter(({ type }) => type === 'call.succeeded')).to.have.length(1)
-  })
-
-  it('[SDK-22] what a tool yields is streamed in order, and the result comes behind all of it', async () => {
-    const { sdk } = await w.join({ ack_timeout_ms: ACK_TIMEOUT_MS })
-    const words = Array.from({ length: 200 }, (_, index) => `word ${index} `)
-    sdk.tool({
-      ...search,
-      async *run() {
-        yield* words
-        return words.length
-      },
-    })
-    await sdk.ready()
-    w.hub.next('agent.tool.stream', { lose: 'ack' }, { lose: 'frame' }, { refuse: 'RATE_LIMITED' }, { cut: 'after' }, { cut: 'before' })
-    const outcome = result()
-    const call_id = w.hub.askTool(contract_id, { input: { q: 'x' } })
-    expect(await outcome).to.deep.equal({ status: 'succeeded', output: 200 })
-    expect(w.hub.streamed(call_id)).to.equal(words.join(''))
-    const order = w.hub.frames.map(({ type }) => type)
-    expect(order.lastIndexOf('agent.tool.stream')).to.be.lessThan(order.indexOf('agent.tool.result'))
-  })
-
-  it('[SDK-22] a long text is cut between characters, below the size of a frame', async () => {
-    const { sdk } = await w.join()
-    const text = `a${'🦊'.repeat(40_000)}`
-    sdk.tool({
-      ...search,
-      async *run() {
-        yield text
-      },
-    })
-    await sdk.ready()
-    const outcome = result()
-    const call_id = w.hub.askTool(contract_id, { input: { q: 'x' } })
-    await outcome
-    const chunks = w.hub.payloads('agent.tool.stream').map(({ chunk }) => chunk as string)
-    expect(chunks.every((chunk) => chunk.isWellFormed() && JSON.stringify(chunk).length < 200_000)).to.equal(true)
-    expect(w.hub.streamed(call_id)).to.equal(text)
   })
 
   it('[SDK-23] a cancel aborts the signal, and the call ends as canceled, thrown or not', async () => {
