@@ -21,7 +21,7 @@ describe('reactors', () => {
   })
 
   /** A node with its own log: what it writes it takes up, unless it dies before. */
-  function node(react: React = async () => {}, { dies = false } = {}) {
+  function node(react: React = async () => {}, { dies = false, refresh = '' } = {}) {
     const done: string[] = []
     const refreshed: string[] = []
     const reactors = createReactors({
@@ -35,6 +35,7 @@ describe('reactors', () => {
         ],
       }),
       refresh: async (stream) => {
+        if (stream === refresh) throw new RangeError('the room does not fold')
         refreshed.push(stream)
         await log.refresh(stream)
       },
@@ -168,6 +169,23 @@ describe('reactors', () => {
     await one.settled()
     expect(one.done.toSorted()).to.deep.equal(['a', 'c'])
     expect((await pending()).map(({ key }) => key)).to.deep.equal(['poison'])
+  })
+
+  it('[REACT-4] one that cannot be read, alone or with its room, is such a failure and keeps no other waiting', async () => {
+    const [damaged, broken, sound] = [rig.stream(), rig.stream(), rig.stream()]
+    const first = node(undefined, { dies: true })
+    for (const stream of [damaged, broken, sound]) await say(first.log, stream, { key: stream })
+    await rig.plain.collection.updateOne({ key: damaged }, { $set: { json: '{"v' } })
+    const next = node(undefined, { refresh: broken })
+    expect(await next.sweep({ settled_ms: 0 })).to.equal(3)
+    expect(next.done).to.deep.equal([sound])
+    const left = await pending()
+    expect(left.map(({ key, react_attempts }) => [key, react_attempts])).to.have.deep.members([
+      [damaged, 1],
+      [broken, 1],
+    ])
+    expect(await next.sweep({ settled_ms: 0 })).to.equal(0)
+    expect(rig.troubles).to.have.length(2)
   })
 
   it('[REACT-5] UNAVAILABLE leaves it, however often, and counts as no failure', async () => {

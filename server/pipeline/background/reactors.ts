@@ -13,6 +13,12 @@ export interface ReactToSome {
 }
 export type ReactorTable = Partial<Record<EventType, readonly (React | ReactToSome)[]>>
 
+/** Of an event that was left behind, maybe by another node. */
+interface Claimed {
+  attempts?: number
+  isOfAnother?: true
+}
+
 const NONE: readonly React[] = []
 
 /** What follows from the event, in its order. */
@@ -60,24 +66,26 @@ export function createReactors({
 
   /** For what this node has just written. */
   function takeUp(stream: string, own: readonly StoredEvent[]): void {
-    for (const stored of own) if (reactionsTo(table(), stored.event).length > 0) void begin(stream, stored, 0)
+    for (const stored of own) if (reactionsTo(table(), stored.event).length > 0) void begin(stream, stored)
   }
 
-  function begin(stream: string, stored: StoredEvent, attempts: number): Promise<void> {
-    const _id = eventId(stream, stored.event.seq)
-    const run = react(_id, stream, { stored, attempts }).finally(() => under_way.delete(_id))
+  function begin(stream: string, stored: StoredEvent, claimed: Claimed = {}): Promise<void> {
+    const _id = eventId(stream, stored.seq)
+    const run = react(_id, stream, stored, claimed).finally(() => under_way.delete(_id))
     under_way.set(_id, run)
     return run
   }
 
-  async function react(_id: string, stream: string, { stored, attempts }: { stored: StoredEvent; attempts: number }): Promise<void> {
+  /** Never rejects: what befalls one event, or the whole of its room, keeps no other waiting. */
+  async function react(_id: string, stream: string, stored: StoredEvent, { attempts = 0, isOfAnother }: Claimed): Promise<void> {
     try {
+      if (isOfAnother) await refresh?.(stream)
       for (const one of reactionsTo(table(), stored.event)) await one(stream, stored)
       finished.push(_id)
       flushing ??= clearFinished()
       await flushing
     } catch (cause) {
-      onTrouble(`a reactor of ${stored.event.type} failed`, cause)
+      onTrouble(`what follows from the event ${_id} failed`, cause)
       // When this fails too, it stays pending as it was, and the sweep takes it up again.
       if (!willPass(cause)) await putOff(_id, attempts + 1, cause).catch((error: unknown) => onTrouble('a failure was not noted', error))
     }
@@ -125,8 +133,7 @@ export function createReactors({
     const lease: Partial<EventDocument> = { react_until: new Date(clock.now() + LEASE_MS) }
     const mine = await store.collection.findOneAndUpdate({ _id, ...free }, { $set: lease })
     if (mine === null) return false
-    await refresh?.(mine.stream)
-    await begin(mine.stream, toStored(mine), mine.react_attempts ?? 0)
+    await begin(mine.stream, toStored(mine), { attempts: mine.react_attempts ?? 0, isOfAnother: true })
     return true
   }
 
