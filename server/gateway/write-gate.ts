@@ -9,6 +9,7 @@ const COME_BACK_MS = 1_000
 
 interface Write {
   principal_id: string | undefined
+  /** What it had to change is changed; it may still wait for others, and answer. */
   done: Promise<void>
   end(): void
 }
@@ -25,7 +26,8 @@ export function createWriteGate({
   /** The principal as it is now, by what it has shown. Throws UNAUTHENTICATED when that has ended. */
   proveAgain(principal: Principal): Promise<Principal>
 }) {
-  const under_way = new Set<Write>()
+  /** Each until it is answered. */
+  const under_way = new Map<Write, Promise<unknown>>()
   const current = new AsyncLocalStorage<Write>()
 
   function guard(route: Route): Route {
@@ -35,10 +37,11 @@ export function createWriteGate({
       handle: async (request) => {
         if (!isOpen()) throw new ParleyError('UNAVAILABLE', { detail: 'The hub is starting or going away', retry_after_ms: COME_BACK_MS })
         const write = begun(request)
-        // Noted first, then proven: who ends the right finds it here, or it finds the right ended.
-        under_way.add(write)
+        const answer = current.run(write, () => carryOut(route, request))
+        // Noted before anything comes of its proof: who ends the right finds it here, or it finds the right ended.
+        under_way.set(write, answer)
         try {
-          return await current.run(write, () => carryOut(route, request))
+          return await answer
         } finally {
           under_way.delete(write)
           write.end()
@@ -53,9 +56,9 @@ export function createWriteGate({
     return route.handle({ ...request, principal })
   }
 
-  /** Resolves when what was taken in is done. */
+  /** Resolves when what was taken in is answered. */
   async function settled(): Promise<void> {
-    while (under_way.size > 0) await Promise.all([...under_way].map(({ done }) => done))
+    while (under_way.size > 0) await Promise.allSettled(under_way.values())
   }
 
   /**
@@ -65,7 +68,7 @@ export function createWriteGate({
   async function settledOf(principal_id: string): Promise<void> {
     const own = current.getStore()
     own?.end()
-    const others = [...under_way].filter((write) => write !== own && write.principal_id === principal_id)
+    const others = [...under_way.keys()].filter((write) => write !== own && write.principal_id === principal_id)
     await Promise.all(others.map(({ done }) => done))
   }
 

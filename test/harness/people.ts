@@ -93,14 +93,20 @@ export async function connectAs(
   options: Record<string, unknown> = {},
 ): Promise<Client> {
   const client = openClient(hub, auth, options)
-  await new Promise<void>((resolve, reject) => {
-    client.socket.once('connect', resolve)
-    client.socket.once('connect_error', (error) => {
-      client.close()
-      reject(error)
-    })
-  })
-  return client
+  const refused = Promise.withResolvers<never>()
+  client.socket.once('connect_error', refused.reject)
+  // A hub that goes away between the handshake and the namespace says neither yes nor no.
+  const onLost = () => refused.reject(new Error('the connection was lost while it was made'))
+  client.socket.once('disconnect', onLost)
+  try {
+    await Promise.race([refused.promise, new Promise<void>((resolve) => client.socket.once('connect', resolve))])
+    return client
+  } catch (error) {
+    client.close()
+    throw error
+  } finally {
+    client.socket.off('disconnect', onLost)
+  }
 }
 
 export function openClient({ url }: Pick<Reach, 'url'>, auth: object, options: Record<string, unknown> = {}): Client {
