@@ -12,7 +12,7 @@ export const scopeTable = {
   'rooms:write': { about: 'open and end contracts, post messages, call tools and cancel calls' },
   tools: { about: "register the agent's tools and answer calls" },
   keys: { about: "issue, rotate, revoke and list the agent's keys" },
-  agent: { about: "change the agent's name and wallet, and show to its owner that the agent is his" },
+  agent: { about: "change the agent's name and wallet, and let its owner claim it" },
   attachments: { about: 'use attachments where agent and contract may', permission: 'can_read_attachments' },
   web: { about: 'use the web where agent and contract may', permission: 'can_access_web' },
   sandbox: { about: 'run code in the sandbox where agent and contract may', permission: 'can_run_code_sandbox' },
