@@ -6,13 +6,14 @@ import { createBreather } from '../background/breather.ts'
 import { type EventStore, eventId, isWhole, MOST_READ_BYTES, type ReadRange, type StoredEvent } from '../store/event-store.ts'
 import { createFairTurns } from '../store/fair-turns.ts'
 import { createSharedReads } from '../store/shared-reads.ts'
-import type { Snapshot, SnapshotStore } from '../store/snapshot-store.ts'
+import type { SnapshotStore } from '../store/snapshot-store.ts'
 import type { Annotate } from './batch.ts'
 import { createCommitter } from './committer.ts'
 import { createDropped } from './dropped.ts'
 import { isAwaited } from './holds.ts'
 import { asRefusal } from './refusals.ts'
 import { createSalts } from './salts.ts'
+import { createSnapshots } from './snapshots.ts'
 import { emptyStream, fold, fromTail, type Stream } from './stream.ts'
 import type { Committed, Draft, Submission } from './submission.ts'
 import { createWaiting, defaultBounds } from './waiting.ts'
@@ -42,7 +43,6 @@ export interface Page {
   head: number
 }
 
-const SNAPSHOT_EVERY = 1_000
 const LAST_SEQ = 999_999_999_999
 const READ_AT_ONCE = 2_000
 /** Cold reads under way in all, and of one stream. Each may take some MB of memory while it is decoded. */
@@ -52,7 +52,8 @@ const MOST_STREAMS = 2_000
 
 /** The log: the only way history changes, and the only place it is read from. */
 export function createLog(options: LogOptions) {
-  const { store, snapshots, clock } = options
+  const { store, clock } = options
+  const snapshots = createSnapshots(options)
   const streams = new Map<string, Stream>()
   const loading = new Map<string, Promise<Stream>>()
   const reading = new Map<string, Promise<StoredEvent[]>>()
@@ -87,7 +88,7 @@ export function createLog(options: LogOptions) {
       return { now, now_ms, newId: () => uuidv7({ msecs: now_ms }), salt: newSalt() }
     },
     publish: (stream, news) => {
-      snapshotWhenDue(stream, news)
+      snapshots.takeWhenDue(stream, news)
       options.publish(stream.id, news)
     },
     forget: (stream) => {
@@ -143,7 +144,7 @@ export function createLog(options: LogOptions) {
 
   async function load(id: string): Promise<Stream> {
     const stream = emptyStream(id)
-    const snapshot = await soundSnapshot(id, LAST_SEQ)
+    const snapshot = await snapshots.upTo(id, LAST_SEQ)
     if (snapshot !== undefined) {
       Object.assign(stream, { head: snapshot.seq, chain: snapshot.chain, room: snapshot.view })
     }
@@ -152,8 +153,7 @@ export function createLog(options: LogOptions) {
       fold(stream, events)
       if (isWhole(events, READ_AT_ONCE)) break
     }
-    // There was none to go on from, or none that is believed: the next one who asks shall not read all of it again.
-    if (stream.head - (snapshot?.seq ?? 0) >= SNAPSHOT_EVERY) takeSnapshot(stream)
+    snapshots.takeWhenFar(stream, snapshot)
     const tellMissed = await dropped.prepare(stream)
     stream.used_at = clock.monotonic()
     // What does not exist is not kept: anyone can ask for a random id.
@@ -161,19 +161,6 @@ export function createLog(options: LogOptions) {
     options.onLoad?.(id, stream.tail)
     tellMissed()
     return streams.get(id) ?? stream
-  }
-
-  /**
-   * The newest snapshot up to a place, if the log says the same there: a restored log may end before a snapshot that was not restored, or
-   * be another than the one it was made of. To go on from that would leave a hole, or tell of another room.
-   */
-  async function soundSnapshot(id: string, seq: number): Promise<Snapshot | undefined> {
-    // None is taken so early. Everyone who comes back to a young room would ask.
-    if (seq < SNAPSHOT_EVERY) return undefined
-    const snapshot = await snapshots.at(id, seq)
-    if (snapshot === undefined) return undefined
-    const [there] = await store.read(id, { after: snapshot.seq - 1, limit: 1 })
-    return there?.event.seq === snapshot.seq && there.event.chain === snapshot.chain ? snapshot : undefined
   }
 
   function keep(stream: Stream): void {
@@ -256,7 +243,7 @@ export function createLog(options: LogOptions) {
     const breathe = createBreather()
     const stream = await open(id)
     if (seq === stream.head) return { room: stream.room, chain: stream.chain }
-    const snapshot = await soundSnapshot(id, seq)
+    const snapshot = await snapshots.upTo(id, seq)
     let { room, chain } =
       snapshot === undefined ? { room: emptyRoom, chain: emptyStream(id).chain } : { room: snapshot.view, chain: snapshot.chain }
     while (room.seq < seq) {
@@ -269,15 +256,6 @@ export function createLog(options: LogOptions) {
       }
     }
     return { room, chain }
-  }
-
-  function snapshotWhenDue(stream: Stream, news: readonly StoredEvent[]): void {
-    const first = stream.head - news.length
-    if (Math.floor(first / SNAPSHOT_EVERY) !== Math.floor(stream.head / SNAPSHOT_EVERY)) takeSnapshot(stream)
-  }
-
-  function takeSnapshot({ id, head: seq, chain, room: view }: Stream): void {
-    snapshots.save(id, { seq, chain, view }).catch((cause: unknown) => options.onTrouble('a snapshot was not saved', cause))
   }
 
   return {
