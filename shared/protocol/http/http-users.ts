@@ -24,7 +24,7 @@ const tokens = z.object({ access_token: z.string(), refresh_token: z.string(), e
 /** The session itself is in the cookie. */
 const signedIn = z.object({ user_id: idSchema, name: z.string() })
 const link = z.object({ url: z.string(), expires_at: timeSchema })
-const whose = z.object({ email: z.string(), name: z.string() })
+const whose = z.object({ user_id: idSchema, email: z.string(), name: z.string() })
 
 const user = z.object({
   user_id: idSchema,
@@ -147,7 +147,7 @@ export const userHttp = {
     about: 'whom it signs in, without using it',
     refuses: ['UNAUTHENTICATED'],
     body: tokenBody,
-    answer: whose.extend({ user_id: idSchema }),
+    answer: whose,
   },
   'POST /sign-in-links/redeem': {
     who: 'anyone',

@@ -29,7 +29,7 @@ describe('invitations and password resets', () => {
     expect(await statusOf(user_id)).to.equal('invited')
     expect((await hub.signIn(email, NEW_PASSWORD)).status, 'before').to.equal(401)
     const looked = await hub.post('/invitations/look', { token: tokenIn(invited) })
-    expect([looked.status, looked.body]).to.deep.equal([200, { email, name: 'Ann' }])
+    expect([looked.status, looked.body]).to.deep.equal([200, { user_id, email, name: 'Ann' }])
     const accepted = await accept(tokenIn(invited))
     expect([accepted.status, accepted.body]).to.deep.equal([200, { user_id, name: 'Ann' }])
     const { body: me } = await hub.ask('GET', '/me', { cookie: hub.cookieIn(accepted) })
@@ -76,7 +76,7 @@ describe('invitations and password resets', () => {
     const [made, another] = [await resetLink(user_id), await resetLink(user_id)]
     expect(made.body['url']).to.match(/^http:\/\/127\.0\.0\.1:\d+\/app\/password-reset#token=[\w-]{43}$/)
     expect(Date.parse(String(made.body['expires_at'])) - hub.clock.now()).to.equal(DAY_MS)
-    expect((await hub.post('/password-resets/look', { token: tokenIn(made) })).body).to.deep.equal({ email, name: 'Ann' })
+    expect((await hub.post('/password-resets/look', { token: tokenIn(made) })).body).to.deep.equal({ user_id, email, name: 'Ann' })
     const raced = await Promise.all(Array.from({ length: 20 }, (_, turn) => reset(tokenIn(made), `${NEW_PASSWORD} ${turn}`)))
     const won = raced.flatMap(({ status }, turn) => (status === 200 ? [turn] : []))
     expect(won).to.have.length(1)

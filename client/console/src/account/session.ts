@@ -52,6 +52,13 @@ export async function startSession(): Promise<void> {
   await openHub(mine)
 }
 
+/** Whose a link is (`POST /…/look`). */
+export interface LinkOwner {
+  user_id: string
+  email: string
+  name: string
+}
+
 /** Who is signed in in this browser, for a page that begins with a link; undefined when nobody is. */
 export async function whoIsHere(): Promise<Me | undefined> {
   try {

@@ -4,13 +4,15 @@ import { listLink } from '../../../pipeline/http/list-link.ts'
 import { pathId } from '../../../pipeline/http/path-id.ts'
 import { principalOf, type Route, type RouteAnswer, type RouteRequest } from '../../../pipeline/http/route.ts'
 import { parse } from '../../../pipeline/parse.ts'
-import type { SessionDocument, UserDocument } from '../model.ts'
+import type { LinkKind, SessionDocument, UserDocument } from '../model.ts'
 import type { OneTimeLinks } from '../one-time-links.ts'
 import type { Passwords } from '../passwords.ts'
 import type { People } from '../people.ts'
 import { cookieCleared } from './cookie.ts'
 import { deviceName } from './device-name.ts'
 import type { UserSessions } from './user-sessions.ts'
+
+const resources = { 'sign-in': 'sign-in-links', invitation: 'invitations', 'password-reset': 'password-resets' } as const
 
 /** An answer with a secret in it: no cache may keep it. */
 export function secret(status: number, body: object, headers: Record<string, string> = {}): RouteAnswer {
@@ -115,22 +117,16 @@ export function sessionRoutes({
     return openBrowser(await links.signIn(token, askedBy(request)), request, 'sign-in')
   }
 
-  /** For a page in which somebody is signed in already: it asks before another one takes the place. */
-  async function lookSignIn(request: RouteRequest): Promise<RouteAnswer> {
-    const { token } = parse(http['POST /sign-in-links/look'].body, request.body)
-    const { user } = await links.look('sign-in', token, askedBy(request))
-    return secret(200, { user_id: user._id, email: user.email, name: user.name })
-  }
-
   const redeem = (kind: 'invitation' | 'password-reset') => async (request: RouteRequest) => {
     const given = parse(http[`POST /${kind}s/redeem`].body, request.body)
     return openBrowser(await links.setPassword(kind, given, askedBy(request)), request, kind)
   }
 
-  /** For the page that asks for the new password: whose it will be, and at once when the link is no good. */
-  const look = (kind: 'invitation' | 'password-reset') => async (request: RouteRequest) => {
-    const { user } = await links.look(kind, parse(http[`POST /${kind}s/look`].body, request.body).token, askedBy(request))
-    return secret(200, { email: user.email, name: user.name })
+  /** For the page behind the link: whose it is, before another one takes the place of who is signed in there; and at once when it is no good. */
+  const look = (kind: LinkKind) => async (request: RouteRequest) => {
+    const { token } = parse(http[`POST /${resources[kind]}/look`].body, request.body)
+    const { user } = await links.look(kind, token, askedBy(request))
+    return secret(200, { user_id: user._id, email: user.email, name: user.name })
   }
 
   /** The console asks this when it opens, so here its cookie gets its later end. */
@@ -158,7 +154,7 @@ export function sessionRoutes({
     { method: 'DELETE', path: '/sessions/current', access: 'principal', scope: null, handle: endCurrent },
     { method: 'DELETE', path: '/sessions/:id', access: 'principal', scope: null, handle: end },
     { method: 'PUT', path: '/users/me/password', access: 'principal', scope: null, handle: changePassword },
-    { method: 'POST', path: '/sign-in-links/look', access: 'open', rate: 'login', replay: 'never', handle: lookSignIn },
+    { method: 'POST', path: '/sign-in-links/look', access: 'open', rate: 'login', replay: 'never', handle: look('sign-in') },
     { method: 'POST', path: '/sign-in-links/redeem', access: 'open', rate: 'login', replay: 'never', handle: redeemSignIn },
     { method: 'POST', path: '/invitations/look', access: 'open', rate: 'login', replay: 'never', handle: look('invitation') },
     { method: 'POST', path: '/invitations/redeem', access: 'open', rate: 'login', replay: 'never', handle: redeem('invitation') },

@@ -2,7 +2,7 @@ import { type Signal, useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import type { RefusedError } from '../../../../sdk/index.ts'
 import { passwordFault, sayRefusal } from '../../account/passwords.ts'
-import { redeemPasswordLink, whoIsHere } from '../../account/session.ts'
+import { type LinkOwner, redeemPasswordLink, whoIsHere } from '../../account/session.ts'
 import { api, toRefused } from '../../api.ts'
 import { Starting } from '../starting.tsx'
 import { Trouble } from '../trouble.tsx'
@@ -30,9 +30,7 @@ const words = {
   },
 } as const
 
-interface Whose {
-  email: string
-  name: string
+interface Whose extends LinkOwner {
   /** Who is signed in in this browser, as another one. */
   here?: string
 }
@@ -46,9 +44,9 @@ export function SetPassword({ kind, token }: { kind: PasswordLink; token: string
   async function look(): Promise<void> {
     looked.value = { state: 'looking' }
     try {
-      const whose = await api<Whose>('POST', `/${kind}s/look`, { body: { token } })
+      const whose = await api<LinkOwner>('POST', `/${kind}s/look`, { body: { token } })
       const here = await whoIsHere()
-      const isAnother = here !== undefined && here.name !== whose.name
+      const isAnother = here !== undefined && here.id !== whose.user_id
       looked.value = { state: 'good', whose: isAnother ? { ...whose, here: here.name } : whose }
     } catch (thrown) {
       const error = toRefused(thrown)

@@ -1,23 +1,17 @@
 import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import type { RefusedError } from '../../../../sdk/index.ts'
-import { type Me, redeemSignInLink, session, startSession, whoIsHere } from '../../account/session.ts'
+import { type LinkOwner, type Me, redeemSignInLink, session, startSession, whoIsHere } from '../../account/session.ts'
 import { api, toRefused } from '../../api.ts'
 import { fixText } from '../../fix-text.ts'
 import { navigate } from '../../route.ts'
 import { Untrusted } from '../untrusted.tsx'
 import { HowToSignIn } from './signed-out.tsx'
 
-interface Whose {
-  user_id: string
-  email: string
-  name: string
-}
-
 type Step =
   | { state: 'signing in' }
   /** Somebody else is signed in in this browser. */
-  | { state: 'asking'; here: Me; whose: Whose }
+  | { state: 'asking'; here: Me; whose: LinkOwner }
   | { state: 'failed'; error: RefusedError }
 
 /**
@@ -38,7 +32,7 @@ export function SignIn({ token }: { token: string }) {
   const begin = trying(async () => {
     const here = await whoIsHere()
     if (here === undefined) return redeemSignInLink(token)
-    const whose = await api<Whose>('POST', '/sign-in-links/look', { body: { token } })
+    const whose = await api<LinkOwner>('POST', '/sign-in-links/look', { body: { token } })
     if (whose.user_id === here.id) return redeemSignInLink(token)
     step.value = { state: 'asking', here, whose }
   })
@@ -58,7 +52,7 @@ export function SignIn({ token }: { token: string }) {
   )
 }
 
-function Replace({ here, whose, onYes, onNo }: { here: Me; whose: Whose; onYes: () => void; onNo: () => void }) {
+function Replace({ here, whose, onYes, onNo }: { here: Me; whose: LinkOwner; onYes: () => void; onNo: () => void }) {
   useEffect(() => {
     document.title = 'Sign in · Parley'
   }, [])
